@@ -1,0 +1,11 @@
+/** How long work reports itself; the command line draws it as a bar with rate and time left. */
+export interface Progress {
+  /** What is being done, e.g. "loading weights". */
+  readonly label: string;
+  readonly done: number;
+  readonly total: number;
+  /** What `done` and `total` count. */
+  readonly unit: "bytes" | "tokens" | "tensors" | "windows" | "steps";
+}
+
+export type OnProgress = (progress: Progress) => void;

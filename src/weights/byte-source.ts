@@ -1,0 +1,19 @@
+/** Random access to bytes: a file on disk, a Blob in a browser, a buffer in a test. Readers ask for nothing more. */
+export interface ByteSource {
+  /** For messages: a path or a URL. */
+  readonly name: string;
+  readonly size: number;
+  /** Bytes [begin, end); `end` ≤ `size`. Rejects with a RefrainError where fewer bytes come. */
+  read(begin: number, end: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** For tests and for bytes that are already in memory. */
+export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
+  return {
+    name,
+    size: bytes.byteLength,
+    read: async (begin, end) => bytes.subarray(begin, end),
+    close: async () => {},
+  };
+}
