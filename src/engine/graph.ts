@@ -1,0 +1,203 @@
+/**
+ * The graph: a forward pass, recorded as a list of typed operations over values.
+ *
+ * A value is a matrix of run-time rows by a fixed width. Every operation makes a new value and changes none (the plan
+ * decides what may share memory), so a reverse pass is another list of operations over the same values: graph in,
+ * graph out. The one thing with a memory of its own is attention: each call owns a cache slot, so a block that is played
+ * twice gets two slots. Keyed by block instead, the second play would overwrite the keys of the first.
+ */
+import type { Parameter } from "./parameter.ts";
+
+/** Rows of a value: every token of the play, or the tail of them that the output needs. */
+export type Rows = "all" | "tail";
+
+/** Cosines and sines of the rotary embedding, each [positions, headWidth / 2]. */
+export interface RopeTable {
+  readonly cosines: Float32Array;
+  readonly sines: Float32Array;
+}
+
+export interface AttentionShape {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headWidth: number;
+  /** How many positions a token sees, itself included; absent: all before it. */
+  readonly window?: number;
+}
+
+export type Operation =
+  | { readonly kind: "embed"; readonly table: Parameter; readonly indices: "tokens" | "positions" }
+  | { readonly kind: "linear"; readonly x: Value; readonly weight: Parameter; readonly bias: Parameter | undefined }
+  | { readonly kind: "rmsNorm"; readonly x: Value; readonly weight: Parameter; readonly epsilon: number }
+  | {
+      readonly kind: "headNorm";
+      readonly x: Value;
+      readonly weight: Parameter;
+      readonly epsilon: number;
+      readonly heads: number;
+    }
+  | {
+      readonly kind: "layerNorm";
+      readonly x: Value;
+      readonly weight: Parameter;
+      readonly bias: Parameter;
+      readonly epsilon: number;
+    }
+  | {
+      readonly kind: "rope";
+      readonly x: Value;
+      readonly heads: number;
+      readonly headWidth: number;
+      readonly table: RopeTable;
+    }
+  | {
+      readonly kind: "attention";
+      readonly q: Value;
+      readonly k: Value;
+      readonly v: Value;
+      readonly shape: AttentionShape;
+      readonly slot: number;
+    }
+  | { readonly kind: "add"; readonly a: Value; readonly b: Value }
+  | { readonly kind: "swiglu"; readonly a: Value; readonly b: Value }
+  | { readonly kind: "gelu"; readonly a: Value }
+  | { readonly kind: "tail"; readonly x: Value }
+  | { readonly kind: "crossEntropy"; readonly logits: Value };
+
+export interface Value {
+  readonly id: number;
+  readonly rows: Rows;
+  /** Columns, without padding. */
+  readonly width: number;
+  readonly operation: Operation;
+}
+
+/** The values that an operation reads. */
+export function operands(operation: Operation): readonly Value[] {
+  switch (operation.kind) {
+    case "embed":
+      return [];
+    case "attention":
+      return [operation.q, operation.k, operation.v];
+    case "add":
+    case "swiglu":
+      return [operation.a, operation.b];
+    case "gelu":
+      return [operation.a];
+    case "crossEntropy":
+      return [operation.logits];
+    default:
+      return [operation.x];
+  }
+}
+
+/** The parameters that an operation reads. */
+export function parametersOf(operation: Operation): readonly Parameter[] {
+  switch (operation.kind) {
+    case "embed":
+      return [operation.table];
+    case "linear":
+      return operation.bias ? [operation.weight, operation.bias] : [operation.weight];
+    case "layerNorm":
+      return [operation.weight, operation.bias];
+    case "rmsNorm":
+    case "headNorm":
+      return [operation.weight];
+    default:
+      return [];
+  }
+}
+
+export class Graph {
+  /** In the order in which they were recorded, which is an order in which they can be computed. */
+  readonly values: Value[] = [];
+  /** Values that the caller wants to read after a play. */
+  readonly outputs = new Map<string, Value>();
+  /** Attention shapes by cache slot, one for each played attention. */
+  readonly slots: AttentionShape[] = [];
+
+  private record(operation: Operation, width: number, rows: Rows): Value {
+    for (const value of operands(operation)) {
+      if (this.values[value.id] !== value) throw new Error(`${operation.kind}: value ${value.id} is of another graph`);
+    }
+    const value = { id: this.values.length, rows, width, operation };
+    this.values.push(value);
+    return value;
+  }
+
+  private expectWidth(operation: string, value: Value, width: number): void {
+    if (value.width !== width) throw new Error(`${operation}: expected width ${width}, got ${value.width}`);
+  }
+
+  /** [rows, table.columns]: the rows of `table` that the tokens, or their positions, name. */
+  embed(table: Parameter, indices: "tokens" | "positions" = "tokens"): Value {
+    return this.record({ kind: "embed", table, indices }, table.columns, "all");
+  }
+
+  /** [rows, weight.rows] = x Wᵀ + bias. */
+  linear(x: Value, weight: Parameter, bias?: Parameter): Value {
+    this.expectWidth(weight.name, x, weight.columns);
+    return this.record({ kind: "linear", x, weight, bias }, weight.rows, x.rows);
+  }
+
+  rmsNorm(x: Value, weight: Parameter, epsilon: number): Value {
+    this.expectWidth(weight.name, x, weight.columns);
+    return this.record({ kind: "rmsNorm", x, weight, epsilon }, x.width, x.rows);
+  }
+
+  /** RMS norm of each head of a row by itself. */
+  headNorm(x: Value, weight: Parameter, heads: number, epsilon: number): Value {
+    this.expectWidth(weight.name, x, weight.columns * heads);
+    return this.record({ kind: "headNorm", x, weight, heads, epsilon }, x.width, x.rows);
+  }
+
+  layerNorm(x: Value, weight: Parameter, bias: Parameter, epsilon: number): Value {
+    this.expectWidth(weight.name, x, weight.columns);
+    return this.record({ kind: "layerNorm", x, weight, bias, epsilon }, x.width, x.rows);
+  }
+
+  /** Turns each pair (column i, column i + headWidth / 2) of each head by its position's angle. */
+  rope(x: Value, heads: number, headWidth: number, table: RopeTable): Value {
+    this.expectWidth("rope", x, heads * headWidth);
+    return this.record({ kind: "rope", x, heads, headWidth, table }, x.width, x.rows);
+  }
+
+  /** Causal attention; appends k and v to a cache slot of its own and reads the whole slot. [rows, heads · headWidth]. */
+  attention(q: Value, k: Value, v: Value, shape: AttentionShape): Value {
+    this.expectWidth("attention query", q, shape.heads * shape.headWidth);
+    this.expectWidth("attention key", k, shape.kvHeads * shape.headWidth);
+    this.expectWidth("attention value", v, shape.kvHeads * shape.headWidth);
+    const slot = this.slots.push(shape) - 1;
+    return this.record({ kind: "attention", q, k, v, shape, slot }, q.width, q.rows);
+  }
+
+  add(a: Value, b: Value): Value {
+    this.expectWidth("add", b, a.width);
+    return this.record({ kind: "add", a, b }, a.width, a.rows);
+  }
+
+  /** silu(gate) · up. */
+  swiglu(gate: Value, up: Value): Value {
+    this.expectWidth("swiglu", up, gate.width);
+    return this.record({ kind: "swiglu", a: gate, b: up }, gate.width, gate.rows);
+  }
+
+  /** GELU, tanh form. */
+  gelu(x: Value): Value {
+    return this.record({ kind: "gelu", a: x }, x.width, x.rows);
+  }
+
+  /** The last rows, from a run-time first row on. */
+  tail(x: Value): Value {
+    return this.record({ kind: "tail", x }, x.width, "tail");
+  }
+
+  /** [rows, 1]: -log softmax(logits)[target], in nats. */
+  crossEntropy(logits: Value): Value {
+    return this.record({ kind: "crossEntropy", logits }, 1, logits.rows);
+  }
+
+  output(name: string, value: Value): void {
+    this.outputs.set(name, value);
+  }
+}

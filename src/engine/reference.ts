@@ -1,0 +1,159 @@
+/**
+ * The reference player: computes a graph in float64 with plain loops. Slow and obviously right; it is the oracle that
+ * the kernels are tested against, and nothing else uses it.
+ */
+import type { Graph, Operation, Value } from "./graph.ts";
+import type { Parameter } from "./parameter.ts";
+
+/** Rows of numbers. */
+type Matrix = Float64Array[];
+
+export interface ReferenceInput {
+  readonly tokens: readonly number[];
+  readonly targets?: readonly number[];
+  /** First row of the tail. */
+  readonly tail?: number;
+}
+
+export class ReferencePlayer {
+  private readonly keys: Matrix[];
+  private readonly cachedValues: Matrix[];
+  private position = 0;
+
+  private readonly graph: Graph;
+  /** Values of a parameter, row-major [rows, columns]. */
+  private readonly parameter: (parameter: Parameter) => ArrayLike<number>;
+
+  constructor(graph: Graph, parameter: (parameter: Parameter) => ArrayLike<number>) {
+    this.graph = graph;
+    this.parameter = parameter;
+    this.keys = graph.slots.map(() => []);
+    this.cachedValues = graph.slots.map(() => []);
+  }
+
+  /** Plays the graph on more tokens; every value by its id. */
+  play(input: ReferenceInput): Matrix[] {
+    const values: Matrix[] = [];
+    for (const value of this.graph.values) values.push(this.compute(value, values, input));
+    this.position += input.tokens.length;
+    return values;
+  }
+
+  output(values: readonly Matrix[], name: string): Matrix {
+    return values[this.graph.outputs.get(name)!.id]!;
+  }
+
+  private compute(value: Value, values: readonly Matrix[], input: ReferenceInput): Matrix {
+    const op: Operation = value.operation;
+    const of = (v: Value) => values[v.id]!;
+    const weights = (p: Parameter) => this.parameter(p);
+    switch (op.kind) {
+      case "embed": {
+        const table = weights(op.table);
+        return input.tokens.map((token, i) => {
+          const row = op.indices === "tokens" ? token : this.position + i;
+          return Float64Array.from({ length: value.width }, (_, c) => table[row * value.width + c]!);
+        });
+      }
+      case "linear": {
+        const w = weights(op.weight);
+        const bias = op.bias && weights(op.bias);
+        return of(op.x).map((row) =>
+          Float64Array.from({ length: value.width }, (_, n) => {
+            let sum = bias?.[n] ?? 0;
+            for (let k = 0; k < row.length; k++) sum += row[k]! * w[n * row.length + k]!;
+            return sum;
+          }),
+        );
+      }
+      case "rmsNorm":
+        return of(op.x).map((row) => rmsNorm(row, weights(op.weight), op.epsilon));
+      case "headNorm":
+        return of(op.x).map((row) => {
+          const out = new Float64Array(row.length);
+          const width = row.length / op.heads;
+          for (let h = 0; h < op.heads; h++) {
+            out.set(rmsNorm(row.subarray(h * width, (h + 1) * width), weights(op.weight), op.epsilon), h * width);
+          }
+          return out;
+        });
+      case "layerNorm":
+        return of(op.x).map((row) => {
+          const mean = row.reduce((s, v) => s + v, 0) / row.length;
+          const variance = row.reduce((s, v) => s + (v - mean) ** 2, 0) / row.length;
+          const w = weights(op.weight);
+          const b = weights(op.bias);
+          return row.map((v, k) => ((v - mean) / Math.sqrt(variance + op.epsilon)) * w[k]! + b[k]!);
+        });
+      case "rope":
+        return of(op.x).map((row, i) => {
+          const out = new Float64Array(row.length);
+          const half = op.headWidth / 2;
+          for (let h = 0; h < op.heads; h++) {
+            for (let k = 0; k < half; k++) {
+              const at = h * op.headWidth + k;
+              const c = op.table.cosines[(this.position + i) * half + k]!;
+              const s = op.table.sines[(this.position + i) * half + k]!;
+              out[at] = row[at]! * c - row[at + half]! * s;
+              out[at + half] = row[at + half]! * c + row[at]! * s;
+            }
+          }
+          return out;
+        });
+      case "attention":
+        return this.attention(op, of(op.q), of(op.k), of(op.v));
+      case "add":
+        return of(op.a).map((row, i) => row.map((v, k) => v + of(op.b)[i]![k]!));
+      case "swiglu":
+        return of(op.a).map((row, i) => row.map((v, k) => (v / (1 + Math.exp(-v))) * of(op.b)[i]![k]!));
+      case "gelu":
+        return of(op.a).map((row) =>
+          row.map((v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))),
+        );
+      case "tail":
+        return of(op.x).slice(input.tail ?? 0);
+      case "crossEntropy":
+        return of(op.logits).map((row, i) => {
+          const most = Math.max(...row);
+          const sum = row.reduce((s, v) => s + Math.exp(v - most), 0);
+          return Float64Array.of(Math.log(sum) + most - row[input.targets![i]!]!);
+        });
+    }
+  }
+
+  private attention(op: Extract<Operation, { kind: "attention" }>, q: Matrix, k: Matrix, v: Matrix): Matrix {
+    const { heads, kvHeads, headWidth, window = Number.POSITIVE_INFINITY } = op.shape;
+    const keys = this.keys[op.slot]!;
+    const cached = this.cachedValues[op.slot]!;
+    keys.push(...k);
+    cached.push(...v);
+    return q.map((row, i) => {
+      const last = this.position + i;
+      const first = Math.max(0, last - window + 1);
+      const out = new Float64Array(heads * headWidth);
+      for (let h = 0; h < heads; h++) {
+        const kv = Math.floor((h * kvHeads) / heads) * headWidth;
+        const scores: number[] = [];
+        for (let t = first; t <= last; t++) {
+          let dot = 0;
+          for (let c = 0; c < headWidth; c++) dot += row[h * headWidth + c]! * keys[t]![kv + c]!;
+          scores.push(dot / Math.sqrt(headWidth));
+        }
+        const most = Math.max(...scores);
+        const weights = scores.map((s) => Math.exp(s - most));
+        const sum = weights.reduce((a, b) => a + b, 0);
+        for (let c = 0; c < headWidth; c++) {
+          weights.forEach((w, t) => {
+            out[h * headWidth + c]! += (w / sum) * cached[first + t]![kv + c]!;
+          });
+        }
+      }
+      return out;
+    });
+  }
+}
+
+function rmsNorm(row: Float64Array, weight: ArrayLike<number>, epsilon: number): Float64Array {
+  const mean = row.reduce((s, v) => s + v * v, 0) / row.length;
+  return row.map((v, k) => (v / Math.sqrt(mean + epsilon)) * weight[k]!);
+}
