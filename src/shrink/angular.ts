@@ -1,0 +1,27 @@
+/**
+ * Drops the run of n steps that turns the hidden state least ("The Unreasonable Ineffectiveness of the Deeper Layers",
+ * arXiv 2403.17887, algorithm 1): l* = argmin over l of the angular distance between what step l reads and what step
+ * l + n reads; the steps l* … l*+n-1 go.
+ *
+ * Every run is scored, also the one that begins with step 0 and the one that ends with the last step: the formula does
+ * not exclude them, and with hidden states from before the final norm the last step's large turn speaks for itself.
+ * (Keeping the last layer by decree belongs to the paper's simpler rule, which drops the deepest layers unmeasured.)
+ * Runs that score the same: the deepest goes, as the paper finds deeper layers to matter less.
+ */
+import { checkDrop, type Method } from "./method.ts";
+
+export const angular: Method = {
+  name: "angular",
+  description: "the run of consecutive steps that turns the hidden state least",
+  paper: "The Unreasonable Ineffectiveness of the Deeper Layers (arXiv 2403.17887)",
+  choose({ steps, angular: distances }, drop) {
+    checkDrop(steps, drop);
+    const start = leastStart(distances[drop - 1]!);
+    return Array.from({ length: drop }, (_, i) => start + i);
+  },
+};
+
+/** Where the least of a row of distances stands; of equals, the deepest. */
+export function leastStart(row: readonly number[]): number {
+  return row.reduce((best, distance, l) => (distance <= row[best]! ? l : best), 0);
+}

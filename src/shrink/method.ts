@@ -1,0 +1,29 @@
+/**
+ * What a method that drops steps is: from how similar the hidden states are, it chooses which steps go.
+ * It does not edit the schedule or the weights; `schedule/edits.ts` does that with the indices chosen here.
+ */
+import { inputError } from "../errors.ts";
+import type { Similarity } from "../measure/similarity.ts";
+
+export interface Method {
+  /** As `--by` takes it. */
+  readonly name: string;
+  /** One line for the help text. */
+  readonly description: string;
+  readonly paper: string;
+  /**
+   * The `drop` steps that are missed least: 0-based indices into the played schedule, ascending.
+   * Throws `drop-count` unless 1 <= drop < steps.
+   */
+  choose(similarity: Similarity, drop: number): number[];
+}
+
+/** Every method's first line. */
+export function checkDrop(steps: number, drop: number): void {
+  if (Number.isInteger(drop) && drop >= 1 && drop < steps) return;
+  throw inputError(
+    "drop-count",
+    `cannot drop ${drop} of the ${steps} steps that this schedule plays`,
+    steps > 1 ? `Drop a whole number of steps, from 1 to ${steps - 1}.` : "A schedule of one step has none to spare.",
+  );
+}
