@@ -1,0 +1,276 @@
+/**
+ * Graph → instructions over virtual buffers. Here, and nowhere earlier, numbers become integers: a linear map whose
+ * weights are quantized reads a quantized copy of its input, made once for all that read it (q, k and v share one).
+ * An addition that follows a linear map is folded into it.
+ */
+import { type Graph, operands, type RopeTable, type Value } from "./graph.ts";
+import { BLOCK, groups, type Parameter, padded, type StorageType, storageLayouts } from "./parameter.ts";
+
+/** A region of memory that instructions write and read; the plan gives it an address. */
+export interface Buffer {
+  readonly label: string;
+  readonly rows: "all" | "tail";
+  readonly bytesPerRow: number;
+  /** Kept to the end of the program, so that the caller can read it. */
+  readonly output?: string;
+}
+
+/** Addresses that the plan or the session fills in. */
+export type Reference =
+  | { readonly buffer: Buffer }
+  | { readonly parameter: Parameter }
+  | { readonly table: RopeTable; readonly half: "cosines" | "sines" }
+  | { readonly cache: number; readonly half: "keys" | "values" }
+  | { readonly region: "tokens" | "targets" | "scores" };
+
+/** A word of an instruction: an integer, a float, an address, or a size that is known once the context is. */
+export type Word = number | { readonly float: number } | Reference | { readonly size: "context" };
+
+export interface Instruction {
+  readonly kernel: string;
+  /** Works on the tail's rows only. */
+  readonly tail: boolean;
+  readonly words: readonly Word[];
+  readonly reads: readonly Buffer[];
+  readonly writes: readonly Buffer[];
+  /** Cache slots read or written. */
+  readonly readsSlot?: number;
+  readonly writesSlot?: number;
+  /** A buffer that the result may take the place of: every element is read by the thread that writes it. */
+  readonly inPlaceOf?: Buffer;
+}
+
+/** Absent operand. */
+const NONE = 0;
+const stride = (width: number): number => padded(width) * 4;
+
+export function lower(graph: Graph, storage: (parameter: Parameter) => StorageType): Instruction[] {
+  const instructions: Instruction[] = [];
+  const buffers = new Map<Value, Buffer>();
+  const quantized = new Map<string, Buffer>();
+  const names = new Map([...graph.outputs].map(([name, value]) => [value, name]));
+  const uses = new Map<Value, number>();
+  for (const value of graph.values) for (const x of operands(value.operation)) uses.set(x, (uses.get(x) ?? 0) + 1);
+
+  const bufferOf = (value: Value): Buffer => {
+    let buffer = buffers.get(value);
+    if (!buffer) {
+      const name = names.get(value);
+      buffer = {
+        label: `${value.operation.kind} ${value.id}`,
+        rows: value.rows,
+        bytesPerRow: value.operation.kind === "crossEntropy" ? 4 : stride(value.width),
+        ...(name === undefined ? {} : { output: name }),
+      };
+      buffers.set(value, buffer);
+    }
+    return buffer;
+  };
+  const emit = (
+    value: Value,
+    kernel: string,
+    words: readonly Word[],
+    reads: readonly Buffer[],
+    more: Partial<Instruction> = {},
+  ): void => {
+    instructions.push({ kernel, tail: value.rows === "tail", words, reads, writes: [bufferOf(value)], ...more });
+  };
+
+  /** The input of a linear map in the form that its kernel reads. */
+  const activations = (x: Value, type: StorageType): Buffer => {
+    const form = storageLayouts[type].activations;
+    const source = bufferOf(x);
+    if (form === "f32") return source;
+    const key = `${x.id} ${form}`;
+    let buffer = quantized.get(key);
+    if (!buffer) {
+      const K = padded(x.width);
+      const bytesPerRow = form === "i16" ? K * 2 + (K / BLOCK) * 4 : K + (K / BLOCK) * 8;
+      buffer = { label: `${form} of ${source.label}`, rows: x.rows, bytesPerRow };
+      quantized.set(key, buffer);
+      instructions.push({
+        kernel: form === "i16" ? "quantizeI16" : "quantizeI8",
+        tail: x.rows === "tail",
+        words: [{ buffer: source }, { buffer }, K, source.bytesPerRow, bytesPerRow],
+        reads: [source],
+        writes: [buffer],
+      });
+    }
+    return buffer;
+  };
+
+  /** y = W x (+ bias) (+ residual), written to the buffer of `value`. */
+  const linear = (value: Value, x: Value, weight: Parameter, bias: Parameter | undefined, residual?: Buffer): void => {
+    const type = storage(weight);
+    const input = activations(x, type);
+    const y = bufferOf(value);
+    const words: Word[] = [
+      { buffer: input },
+      { parameter: weight },
+      bias ? { parameter: bias } : NONE,
+      residual ? { buffer: residual } : NONE,
+      { buffer: y },
+      padded(weight.columns),
+      groups(weight.rows),
+      input.bytesPerRow,
+      y.bytesPerRow,
+    ];
+    emit(
+      value,
+      storageLayouts[type].kernel,
+      words,
+      residual ? [input, residual] : [input],
+      residual ? { inPlaceOf: residual } : {},
+    );
+  };
+
+  /** True where `value` is a linear map that only one addition reads: the addition does its work. */
+  const foldable = (value: Value): boolean =>
+    value.operation.kind === "linear" && uses.get(value) === 1 && !names.has(value);
+  const folded = new Set<Value>();
+  for (const { operation } of graph.values) {
+    if (operation.kind !== "add") continue;
+    if (foldable(operation.b)) folded.add(operation.b);
+    else if (foldable(operation.a)) folded.add(operation.a);
+  }
+
+  for (const value of graph.values) {
+    const op = value.operation;
+    const K = padded(value.width);
+    const row = stride(value.width);
+    const at = (v: Value): Reference => ({ buffer: bufferOf(v) });
+    switch (op.kind) {
+      case "embed":
+        emit(
+          value,
+          "embed",
+          [
+            { parameter: op.table },
+            storageLayouts[storage(op.table)].id,
+            K,
+            op.indices === "tokens" ? { region: "tokens" } : NONE,
+            at(value),
+            row,
+          ],
+          [],
+        );
+        break;
+      case "linear":
+        if (!folded.has(value)) linear(value, op.x, op.weight, op.bias);
+        break;
+      case "add": {
+        const map = folded.has(op.b) ? op.b : folded.has(op.a) ? op.a : undefined;
+        const other = map === op.b ? op.a : op.b;
+        if (map?.operation.kind === "linear") {
+          linear(value, map.operation.x, map.operation.weight, map.operation.bias, bufferOf(other));
+        } else elementwise(value, "add", op.a, op.b);
+        break;
+      }
+      case "swiglu":
+        elementwise(value, "swiglu", op.a, op.b);
+        break;
+      case "gelu":
+        elementwise(value, "gelu", op.a);
+        break;
+      case "rmsNorm":
+      case "layerNorm": {
+        const words: Word[] = [
+          at(op.x),
+          { parameter: op.weight },
+          at(value),
+          value.width,
+          K,
+          { float: op.epsilon },
+          row,
+          row,
+        ];
+        if (op.kind === "layerNorm") words.push({ parameter: op.bias });
+        emit(value, op.kind, words, [bufferOf(op.x)]);
+        break;
+      }
+      case "headNorm":
+        emit(
+          value,
+          "headNorm",
+          [
+            at(op.x),
+            { parameter: op.weight },
+            at(value),
+            op.weight.columns,
+            op.heads,
+            { float: op.epsilon },
+            row,
+            row,
+            K,
+          ],
+          [bufferOf(op.x)],
+          { inPlaceOf: bufferOf(op.x) },
+        );
+        break;
+      case "rope":
+        emit(
+          value,
+          "rope",
+          [
+            at(op.x),
+            at(value),
+            op.heads,
+            op.headWidth,
+            { table: op.table, half: "cosines" },
+            { table: op.table, half: "sines" },
+            row,
+          ],
+          [bufferOf(op.x)],
+          { inPlaceOf: bufferOf(op.x) },
+        );
+        break;
+      case "attention": {
+        const { heads, kvHeads, headWidth, window } = op.shape;
+        const caches: Word[] = [
+          { cache: op.slot, half: "keys" },
+          { cache: op.slot, half: "values" },
+        ];
+        instructions.push({
+          kernel: "cacheAppend",
+          tail: false,
+          words: [at(op.k), at(op.v), ...caches, kvHeads, headWidth, { size: "context" }, stride(op.k.width)],
+          reads: [bufferOf(op.k), bufferOf(op.v)],
+          writes: [],
+          writesSlot: op.slot,
+        });
+        const shape = [heads, kvHeads, headWidth, { size: "context" }, window ?? 0, { region: "scores" }] as const;
+        emit(
+          value,
+          "attention",
+          [at(op.q), ...caches, at(value), ...shape, row, { float: 1 / Math.sqrt(headWidth) }],
+          [bufferOf(op.q)],
+          { readsSlot: op.slot },
+        );
+        break;
+      }
+      case "tail":
+        elementwise(value, "tail", op.x);
+        break;
+      case "crossEntropy":
+        emit(
+          value,
+          "crossEntropy",
+          [at(op.logits), { region: "targets" }, at(value), op.logits.width, stride(op.logits.width)],
+          [bufferOf(op.logits)],
+        );
+        break;
+    }
+  }
+
+  function elementwise(value: Value, kernel: string, a: Value, b?: Value): void {
+    const words: Word[] = [
+      { buffer: bufferOf(a) },
+      b ? { buffer: bufferOf(b) } : NONE,
+      { buffer: bufferOf(value) },
+      padded(value.width),
+    ];
+    const reads = b ? [bufferOf(a), bufferOf(b)] : [bufferOf(a)];
+    emit(value, kernel, words, reads, kernel === "tail" ? {} : { inPlaceOf: bufferOf(a) });
+  }
+  return instructions;
+}

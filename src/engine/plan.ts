@@ -1,0 +1,176 @@
+/**
+ * Instructions → places and barriers. Buffers whose lives do not overlap share memory; a barrier stands only where an
+ * instruction touches what another thread may have written, or may still be reading, since the last one.
+ */
+import type { Graph } from "./graph.ts";
+import { parametersOf } from "./graph.ts";
+import { type Buffer, type Instruction, lower } from "./lower.ts";
+import { type Parameter, parameterBytes, type StorageType } from "./parameter.ts";
+
+export interface PlanLimits {
+  /** Most rows that one play may have. */
+  readonly maxRows: number;
+  /** Most rows of the tail: 1 where only the last logits are wanted. */
+  readonly tailRows: number;
+  /** Positions in the cache. */
+  readonly context: number;
+  readonly threads: number;
+}
+
+export interface PlannedInstruction extends Instruction {
+  readonly barrier: boolean;
+}
+
+export interface Plan {
+  readonly limits: PlanLimits;
+  readonly instructions: readonly PlannedInstruction[];
+  /** Offset of each buffer in the activations. */
+  readonly offsets: ReadonlyMap<Buffer, number>;
+  readonly outputs: ReadonlyMap<string, Buffer>;
+  /** Each once, however often it is played. */
+  readonly parameters: readonly Parameter[];
+  readonly weightBytes: number;
+  readonly activationBytes: number;
+  /** What the activations would take without sharing of memory. */
+  readonly unsharedActivationBytes: number;
+  /** Offset of keys and of values of each cache slot. */
+  readonly caches: readonly { readonly keys: number; readonly values: number }[];
+  readonly cacheBytes: number;
+  readonly scoreBytes: number;
+  readonly barriers: number;
+}
+
+const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+
+export function plan(graph: Graph, storage: (parameter: Parameter) => StorageType, limits: PlanLimits): Plan {
+  const instructions = lower(graph, storage);
+  const rows = (buffer: Buffer): number => (buffer.rows === "all" ? limits.maxRows : limits.tailRows);
+  const { offsets, bytes, unshared } = allocate(instructions, (buffer) => align(rows(buffer) * buffer.bytesPerRow));
+
+  let cacheBytes = 0;
+  const caches = graph.slots.map(({ kvHeads, headWidth }) => {
+    const half = align(kvHeads * limits.context * headWidth * 4);
+    const keys = cacheBytes;
+    cacheBytes += 2 * half;
+    return { keys, values: keys + half };
+  });
+
+  const named = graph.values.flatMap((value) => parametersOf(value.operation)).map((p) => [p.name, p] as const);
+  const parameters = [...new Map(named).values()];
+  const outputs = new Map<string, Buffer>();
+  for (const instruction of instructions) {
+    for (const buffer of instruction.writes) if (buffer.output !== undefined) outputs.set(buffer.output, buffer);
+  }
+  const planned = barriers(instructions, offsets, (buffer) => rows(buffer) * buffer.bytesPerRow);
+  return {
+    limits,
+    instructions: planned,
+    offsets,
+    outputs,
+    parameters,
+    weightBytes: parameters.reduce((sum, p) => sum + align(parameterBytes(p, storage(p))), 0),
+    activationBytes: bytes,
+    unsharedActivationBytes: unshared,
+    caches,
+    cacheBytes,
+    scoreBytes: limits.threads * align(Math.ceil(limits.context / 4) * 16),
+    barriers: planned.filter((instruction) => instruction.barrier).length + 1,
+  };
+}
+
+/** First fit over lifetimes: a buffer lives from the instruction that writes it to the last that reads it. */
+function allocate(
+  instructions: readonly Instruction[],
+  size: (buffer: Buffer) => number,
+): { offsets: Map<Buffer, number>; bytes: number; unshared: number } {
+  const lastUse = new Map<Buffer, number>();
+  instructions.forEach((instruction, i) => {
+    for (const buffer of [...instruction.reads, ...instruction.writes]) {
+      lastUse.set(buffer, buffer.output === undefined ? i : Number.POSITIVE_INFINITY);
+    }
+  });
+  const offsets = new Map<Buffer, number>();
+  const live: { begin: number; end: number; until: number; buffer: Buffer }[] = [];
+  let bytes = 0;
+  let unshared = 0;
+  instructions.forEach((instruction, i) => {
+    for (const buffer of instruction.writes) {
+      if (offsets.has(buffer)) continue;
+      const length = size(buffer);
+      unshared += length;
+      for (let j = live.length - 1; j >= 0; j--) if (live[j]!.until < i) live.splice(j, 1);
+      const heir = live.find(
+        (region) =>
+          region.buffer === instruction.inPlaceOf && region.until === i && region.end - region.begin === length,
+      );
+      let begin = 0;
+      if (heir) {
+        begin = heir.begin;
+        live.splice(live.indexOf(heir), 1);
+      } else {
+        live.sort((a, b) => a.begin - b.begin);
+        for (const region of live) {
+          if (begin + length <= region.begin) break;
+          begin = Math.max(begin, region.end);
+        }
+      }
+      live.push({ begin, end: begin + length, until: lastUse.get(buffer)!, buffer });
+      offsets.set(buffer, begin);
+      bytes = Math.max(bytes, begin + length);
+    }
+  });
+  return { offsets, bytes, unshared };
+}
+
+interface Range {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Marks the instructions that must wait for all threads. Ranges are byte ranges: what matters is memory, not names. */
+function barriers(
+  instructions: readonly Instruction[],
+  offsets: ReadonlyMap<Buffer, number>,
+  size: (buffer: Buffer) => number,
+): PlannedInstruction[] {
+  let reads: Range[] = [];
+  let writes: Range[] = [];
+  let slots = new Set<number>();
+  const range = (buffer: Buffer): Range => {
+    const begin = offsets.get(buffer)!;
+    return { begin, end: begin + size(buffer) };
+  };
+  const meet = (a: readonly Range[], b: readonly Range[]): boolean =>
+    a.some((x) => b.some((y) => x.begin < y.end && y.begin < x.end));
+  return instructions.map((instruction) => {
+    const myReads = instruction.reads.map(range);
+    const myWrites = instruction.writes.map(range);
+    const barrier =
+      meet(myReads, writes) ||
+      meet(myWrites, writes) ||
+      meet(myWrites, reads) ||
+      (instruction.readsSlot !== undefined && slots.has(instruction.readsSlot));
+    if (barrier) {
+      reads = [];
+      writes = [];
+      slots = new Set();
+    }
+    reads.push(...myReads);
+    writes.push(...myWrites);
+    if (instruction.writesSlot !== undefined) slots.add(instruction.writesSlot);
+    return { ...instruction, barrier };
+  });
+}
+
+/** The memory plan in words, as `--plan` prints it. */
+export function describePlan(plan: Plan): string {
+  const mb = (bytes: number) => `${(bytes / 1e6).toFixed(2)} MB`;
+  const { context, maxRows, threads } = plan.limits;
+  return [
+    `weights      ${mb(plan.weightBytes)}  ${plan.parameters.length} tensors, each once`,
+    `caches       ${mb(plan.cacheBytes)}  ${plan.caches.length} played attentions × ${context} positions`,
+    `activations  ${mb(plan.activationBytes)}  ${maxRows} rows at once; ${mb(plan.unsharedActivationBytes)} without reuse`,
+    `scores       ${mb(plan.scoreBytes)}  ${threads} threads × ${context} positions`,
+    `program      ${plan.instructions.length} instructions, ${plan.barriers} barriers`,
+  ].join("\n");
+}

@@ -1,0 +1,54 @@
+/** Plan → words: the flat array that the interpreter walks. An instruction is a kernel, flags and up to 14 arguments. */
+import type { RopeTable } from "./graph.ts";
+import type { Reference, Word } from "./lower.ts";
+import type { Parameter } from "./parameter.ts";
+import type { Plan } from "./plan.ts";
+
+const WORDS = 16;
+const FLAG_BARRIER = 1;
+const FLAG_TAIL = 2;
+
+/** Where things lie in the player's memory. */
+export interface Addresses {
+  readonly activations: number;
+  readonly caches: number;
+  readonly scores: number;
+  readonly tokens: number;
+  readonly targets: number;
+  parameter(parameter: Parameter): number;
+  table(table: RopeTable, half: "cosines" | "sines"): number;
+}
+
+export const programBytes = (plan: Plan): number => (plan.instructions.length + 1) * WORDS * 4;
+
+/** `opcode` gives the number by which the player calls a kernel. */
+export function encode(plan: Plan, addresses: Addresses, opcode: (kernel: string) => number): Int32Array {
+  const words = new Int32Array((plan.instructions.length + 1) * WORDS);
+  const floats = new Float32Array(words.buffer);
+  words[0] = plan.instructions.length;
+  plan.instructions.forEach((instruction, i) => {
+    const at = (i + 1) * WORDS;
+    if (instruction.words.length > WORDS - 2) throw new Error(`${instruction.kernel}: too many arguments`);
+    words[at] = opcode(instruction.kernel);
+    words[at + 1] = (instruction.barrier ? FLAG_BARRIER : 0) | (instruction.tail ? FLAG_TAIL : 0);
+    instruction.words.forEach((word, j) => {
+      if (typeof word === "object" && "float" in word) floats[at + 2 + j] = word.float;
+      else words[at + 2 + j] = resolve(word, plan, addresses);
+    });
+  });
+  return words;
+}
+
+function resolve(word: Exclude<Word, { readonly float: number }>, plan: Plan, addresses: Addresses): number {
+  if (typeof word === "number") return word;
+  if ("size" in word) return plan.limits.context;
+  return address(word, plan, addresses);
+}
+
+function address(reference: Reference, plan: Plan, addresses: Addresses): number {
+  if ("buffer" in reference) return addresses.activations + plan.offsets.get(reference.buffer)!;
+  if ("parameter" in reference) return addresses.parameter(reference.parameter);
+  if ("table" in reference) return addresses.table(reference.table, reference.half);
+  if ("cache" in reference) return addresses.caches + plan.caches[reference.cache]![reference.half];
+  return addresses[reference.region];
+}

@@ -1,0 +1,27 @@
+/**
+ * What a player needs from where it runs: the bytes of a kernel build, and a way to start workers.
+ * `node-host.ts` is the one for Node; a page brings its own.
+ */
+
+export interface HostWorker {
+  /** Resolves when the worker stands ready to play. */
+  readonly ready: Promise<void>;
+  terminate(): Promise<void>;
+}
+
+export interface WorkerTask {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly thread: number;
+  readonly threads: number;
+}
+
+export interface Host {
+  /** Called once before the first compilation, to switch on what the engine has behind a flag. */
+  prepare(): void;
+  /** Bytes of `relaxed-threads.wasm` and so on. */
+  kernels(variantName: string): Promise<Uint8Array>;
+  startWorker(task: WorkerTask): HostWorker;
+  /** Cores that this process may use. */
+  readonly cores: number;
+}

@@ -1,0 +1,95 @@
+/**
+ * The control block at the bottom of memory, through which threads agree on what to play and meet at barriers.
+ * `player.ts` on the TypeScript side knows the same addresses. Words that different threads write stand on
+ * cache lines of their own.
+ */
+
+/** Counts plays; workers wait for it to change. */
+export const EPOCH: usize = 1024;
+/** Threads that have arrived at the current barrier. */
+export const ARRIVED: usize = 1088;
+/** Counts barriers passed; threads wait for it to change. */
+export const GENERATION: usize = 1152;
+/** Threads asleep at the barrier: nobody is notified where nobody sleeps. */
+export const SLEEPERS: usize = 1216;
+/** Set once: workers return from `work`. */
+export const STOP: usize = 1280;
+/** Address of the program to play. */
+export const PROGRAM: usize = 1344;
+/** Run-time scalars of a play. */
+export const ROWS: usize = 1348;
+export const POSITION: usize = 1352;
+/** First row that the tail of the program (final norm, head, loss) computes. */
+export const TAIL: usize = 1356;
+
+/** Loads of the generation before a thread goes to sleep: some 20 µs, a barrier of the decode loop is far shorter. */
+const SPIN_BARRIER: i32 = 20000;
+/** Loads of the epoch before a worker goes to sleep: bridges the sampling of a token between two plays. */
+const SPIN_EPOCH: i32 = 300000;
+
+// @ts-ignore: decorator
+@inline
+export function rows(): i32 {
+  return load<i32>(ROWS);
+}
+
+// @ts-ignore: decorator
+@inline
+export function position(): i32 {
+  return load<i32>(POSITION);
+}
+
+/** Instruction flags. */
+export const FLAG_BARRIER: i32 = 1;
+export const FLAG_TAIL: i32 = 2;
+
+/** Rows this instruction works on: all rows of the play, or those of its tail. */
+// @ts-ignore: decorator
+@inline
+export function rowCount(instruction: usize): i32 {
+  return load<i32>(instruction, 4) & FLAG_TAIL ? rows() - load<i32>(TAIL) : rows();
+}
+
+/** First of `total` items that belong to `thread`: the same slice at every play, so that a core finds its weights in its own cache. */
+// @ts-ignore: decorator
+@inline
+export function slice(total: i32, thread: i32, threads: i32): i32 {
+  return <i32>((<i64>total * <i64>thread) / <i64>threads);
+}
+
+export function barrier(threads: i32): void {
+  if (ASC_FEATURE_THREADS) {
+    if (threads == 1) return;
+    const generation = atomic.load<i32>(GENERATION);
+    if (atomic.add<i32>(ARRIVED, 1) == threads - 1) {
+      atomic.store<i32>(ARRIVED, 0);
+      atomic.add<i32>(GENERATION, 1);
+      if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(GENERATION, -1);
+      return;
+    }
+    for (let i = 0; i < SPIN_BARRIER; i++) if (atomic.load<i32>(GENERATION) != generation) return;
+    atomic.add<i32>(SLEEPERS, 1);
+    while (atomic.load<i32>(GENERATION) == generation) atomic.wait<i32>(GENERATION, generation, -1);
+    atomic.sub<i32>(SLEEPERS, 1);
+  }
+}
+
+/** Blocks a worker until the epoch is no longer `seen`; returns the new epoch. */
+export function awaitEpoch(seen: i32): i32 {
+  if (ASC_FEATURE_THREADS) {
+    for (let i = 0; i < SPIN_EPOCH; i++) {
+      const epoch = atomic.load<i32>(EPOCH);
+      if (epoch != seen) return epoch;
+    }
+    while (atomic.load<i32>(EPOCH) == seen) atomic.wait<i32>(EPOCH, seen, -1);
+    return atomic.load<i32>(EPOCH);
+  }
+  return seen;
+}
+
+export function raiseEpoch(): void {
+  if (ASC_FEATURE_THREADS) {
+    atomic.add<i32>(EPOCH, 1);
+    atomic.notify(EPOCH, -1);
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Element by element over whole padded rows; the elements of all rows are divided among threads in vectors of four.
+ * Arguments: a, b (0 where there is one operand), y, padded width. All rows of an operand stand one after another.
+ */
+import { TAIL, rowCount, rows, slice } from "./control";
+import { exp4 } from "./simd";
+
+// @ts-ignore: decorator
+@inline
+function begin(i: usize, thread: i32, threads: i32): usize {
+  return <usize>slice((rowCount(i) * load<i32>(i, 20)) >> 2, thread, threads) << 4;
+}
+
+/** y = a + b. */
+export function add(i: usize, thread: i32, threads: i32): void {
+  const a = <usize>load<i32>(i, 8), b = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16);
+  for (let at = begin(i, thread, threads), end = begin(i, thread + 1, threads); at < end; at += 16) {
+    v128.store(y + at, f32x4.add(v128.load(a + at), v128.load(b + at)));
+  }
+}
+
+/** y = a · sigmoid(a) · b: the gate of SwiGLU (Shazeer 2020, arXiv 2002.05202, eq. 6). */
+export function swiglu(i: usize, thread: i32, threads: i32): void {
+  const a = <usize>load<i32>(i, 8), b = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16), one = f32x4.splat(1);
+  for (let at = begin(i, thread, threads), end = begin(i, thread + 1, threads); at < end; at += 16) {
+    const v = v128.load(a + at);
+    const silu = f32x4.div(v, f32x4.add(one, exp4(f32x4.neg(v))));
+    v128.store(y + at, f32x4.mul(silu, v128.load(b + at)));
+  }
+}
+
+/** y = GELU(a) in the tanh form that GPT-2 uses (Hendrycks & Gimpel 2016, arXiv 1606.08415). */
+export function gelu(i: usize, thread: i32, threads: i32): void {
+  const a = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 16), one = f32x4.splat(1), two = f32x4.splat(2);
+  for (let at = begin(i, thread, threads), end = begin(i, thread + 1, threads); at < end; at += 16) {
+    const v = v128.load(a + at);
+    const inner = f32x4.mul(
+      f32x4.splat(0.7978845608028654),
+      f32x4.add(v, f32x4.mul(f32x4.splat(0.044715), f32x4.mul(v, f32x4.mul(v, v)))),
+    );
+    // tanh(u) = 1 - 2 / (e^2u + 1)
+    const tanh = f32x4.sub(one, f32x4.div(two, f32x4.add(exp4(f32x4.add(inner, inner)), one)));
+    v128.store(y + at, f32x4.mul(f32x4.mul(f32x4.splat(0.5), v), f32x4.add(one, tanh)));
+  }
+}
+
+/** y = a: keeps a state that the program overwrites later. */
+export function copy(i: usize, thread: i32, threads: i32): void {
+  const a = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 16);
+  const from = begin(i, thread, threads);
+  memory.copy(y + from, a + from, begin(i, thread + 1, threads) - from);
+}
+
+/** y = the last rows of a, from the run-time scalar TAIL on. */
+export function tail(i: usize, thread: i32, threads: i32): void {
+  const width = <usize>load<i32>(i, 20) << 2, a = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 16), first = load<i32>(TAIL);
+  const count = rows() - first;
+  for (let m = slice(count, thread, threads), end = slice(count, thread + 1, threads); m < end; m++) {
+    memory.copy(y + <usize>m * width, a + <usize>(first + m) * width, width);
+  }
+}

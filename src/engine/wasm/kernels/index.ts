@@ -1,0 +1,46 @@
+/** What the host sees: the two ways into the interpreter, the packers, and the table index of each kernel by name. */
+import { attention, cacheAppend } from "./attention";
+import { add, copy, gelu, swiglu, tail } from "./elementwise";
+import { embed } from "./embed";
+import { linearF16, linearF32 } from "./linear-float";
+import { linearQ4, linearQ4_1 } from "./linear-q4";
+import { linearQ8 } from "./linear-q8";
+import { crossEntropy } from "./loss";
+import { headNorm, layerNorm, rmsNorm } from "./norm";
+import { quantizeI8, quantizeI16 } from "./quantize";
+import { rope } from "./rope";
+
+export { unpackRow } from "./embed";
+export { play, work } from "./interpreter";
+export {
+  firstNonFinite,
+  maxMagnitude,
+  packF16,
+  packF32,
+  packQ4,
+  packQ8,
+  repackQ4_0,
+  repackQ4_1,
+  repackQ8_0,
+} from "./pack";
+
+export const op_add: i32 = add.index;
+export const op_attention: i32 = attention.index;
+export const op_cacheAppend: i32 = cacheAppend.index;
+export const op_copy: i32 = copy.index;
+export const op_crossEntropy: i32 = crossEntropy.index;
+export const op_embed: i32 = embed.index;
+export const op_gelu: i32 = gelu.index;
+export const op_headNorm: i32 = headNorm.index;
+export const op_layerNorm: i32 = layerNorm.index;
+export const op_linearF16: i32 = linearF16.index;
+export const op_linearF32: i32 = linearF32.index;
+export const op_linearQ4: i32 = linearQ4.index;
+export const op_linearQ4_1: i32 = linearQ4_1.index;
+export const op_linearQ8: i32 = linearQ8.index;
+export const op_quantizeI16: i32 = quantizeI16.index;
+export const op_quantizeI8: i32 = quantizeI8.index;
+export const op_rmsNorm: i32 = rmsNorm.index;
+export const op_rope: i32 = rope.index;
+export const op_swiglu: i32 = swiglu.index;
+export const op_tail: i32 = tail.index;

@@ -1,0 +1,127 @@
+/**
+ * y = W x (+ bias) (+ residual) for weights kept as f32 or f16.
+ *
+ * Layout: rows of W in groups of 16; within a group, column after column, the 16 rows side by side. One activation is
+ * spread over a vector and meets four rows at once, so no sum across lanes is ever needed. Every output is one chain of
+ * multiply-adds along K whatever the number of activation rows: prefill and decode agree to the bit.
+ *
+ * Arguments: x, w, bias, residual, y, K, groups, x stride, y stride (strides and addresses in bytes; 0 = absent).
+ */
+import { rowCount, slice } from "./control";
+import { loadHalf4, madd } from "./simd";
+
+// @ts-ignore: decorator
+@inline
+function loadWeights<T>(p: usize, offset: usize): v128 {
+  return sizeof<T>() == 4 ? v128.load(p + offset) : loadHalf4(p + (offset >> 1));
+}
+
+/** Adds bias and residual where present and stores four outputs. */
+// @ts-ignore: decorator
+@inline
+export function store4(y: usize, value: v128, bias: usize, residual: usize): void {
+  if (bias) value = f32x4.add(value, v128.load(bias));
+  if (residual) value = f32x4.add(value, v128.load(residual));
+  v128.store(y, value);
+}
+
+/** One activation row, sixteen weight rows. */
+function gemv<T>(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize): void {
+  let a = f32x4.splat(0), b = a, c = a, d = a;
+  for (const end = x + (<usize>K << 2); x < end; x += 4) {
+    const v = v128.load32_splat(x);
+    a = madd(v, loadWeights<T>(w, 0), a);
+    b = madd(v, loadWeights<T>(w, 16), b);
+    c = madd(v, loadWeights<T>(w, 32), c);
+    d = madd(v, loadWeights<T>(w, 48), d);
+    w += sizeof<T>() << 4;
+  }
+  store4(y, a, bias, residual);
+  store4(y + 16, b, bias ? bias + 16 : 0, residual ? residual + 16 : 0);
+  store4(y + 32, c, bias ? bias + 32 : 0, residual ? residual + 32 : 0);
+  store4(y + 48, d, bias ? bias + 48 : 0, residual ? residual + 48 : 0);
+}
+
+/** Six activation rows, eight weight rows: twelve accumulators, two weights and one activation fill 15 of 16 registers. */
+function gemm6<T>(x: usize, xStride: usize, w: usize, K: i32, y: usize, yStride: usize, bias: usize, residual: usize): void {
+  const x3 = x + 3 * xStride;
+  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0;
+  let b0 = a0, b1 = a0, b2 = a0, b3 = a0, b4 = a0, b5 = a0;
+  const bytes = <usize>K << 2;
+  for (let k: usize = 0; k < bytes; k += 4) {
+    const wa = loadWeights<T>(w, 0), wb = loadWeights<T>(w, 16);
+    let v = v128.load32_splat(x + k);
+    a0 = madd(v, wa, a0);
+    b0 = madd(v, wb, b0);
+    v = v128.load32_splat(x + xStride + k);
+    a1 = madd(v, wa, a1);
+    b1 = madd(v, wb, b1);
+    v = v128.load32_splat(x + (xStride << 1) + k);
+    a2 = madd(v, wa, a2);
+    b2 = madd(v, wb, b2);
+    v = v128.load32_splat(x3 + k);
+    a3 = madd(v, wa, a3);
+    b3 = madd(v, wb, b3);
+    v = v128.load32_splat(x3 + xStride + k);
+    a4 = madd(v, wa, a4);
+    b4 = madd(v, wb, b4);
+    v = v128.load32_splat(x3 + (xStride << 1) + k);
+    a5 = madd(v, wa, a5);
+    b5 = madd(v, wb, b5);
+    w += sizeof<T>() << 4;
+  }
+  const biasB = bias ? bias + 16 : 0;
+  store4(y, a0, bias, residual);
+  store4(y + 16, b0, biasB, residual ? residual + 16 : 0);
+  y += yStride;
+  if (residual) residual += yStride;
+  store4(y, a1, bias, residual);
+  store4(y + 16, b1, biasB, residual ? residual + 16 : 0);
+  y += yStride;
+  if (residual) residual += yStride;
+  store4(y, a2, bias, residual);
+  store4(y + 16, b2, biasB, residual ? residual + 16 : 0);
+  y += yStride;
+  if (residual) residual += yStride;
+  store4(y, a3, bias, residual);
+  store4(y + 16, b3, biasB, residual ? residual + 16 : 0);
+  y += yStride;
+  if (residual) residual += yStride;
+  store4(y, a4, bias, residual);
+  store4(y + 16, b4, biasB, residual ? residual + 16 : 0);
+  y += yStride;
+  if (residual) residual += yStride;
+  store4(y, a5, bias, residual);
+  store4(y + 16, b5, biasB, residual ? residual + 16 : 0);
+}
+
+// @ts-ignore: decorator
+@inline
+function linear<T>(i: usize, thread: i32, threads: i32): void {
+  const x = <usize>load<i32>(i, 8), w = <usize>load<i32>(i, 12), bias = <usize>load<i32>(i, 16);
+  const residual = <usize>load<i32>(i, 20), y = <usize>load<i32>(i, 24), K = load<i32>(i, 28), groups = load<i32>(i, 32);
+  const xStride = <usize>load<i32>(i, 36), yStride = <usize>load<i32>(i, 40), rows = rowCount(i);
+  const groupBytes = (<usize>K * sizeof<T>()) << 4;
+  for (let g = slice(groups, thread, threads), end = slice(groups, thread + 1, threads); g < end; g++) {
+    const wg = w + <usize>g * groupBytes, column = <usize>g << 6;
+    const biasG = bias ? bias + column : 0;
+    let m = 0;
+    for (; m + 6 <= rows; m += 6) {
+      const xm = x + <usize>m * xStride, offset = <usize>m * yStride + column;
+      gemm6<T>(xm, xStride, wg, K, y + offset, yStride, biasG, residual ? residual + offset : 0);
+      gemm6<T>(xm, xStride, wg + (sizeof<T>() << 3), K, y + offset + 32, yStride, biasG ? biasG + 32 : 0, residual ? residual + offset + 32 : 0);
+    }
+    for (; m < rows; m++) {
+      const offset = <usize>m * yStride + column;
+      gemv<T>(x + <usize>m * xStride, wg, K, y + offset, biasG, residual ? residual + offset : 0);
+    }
+  }
+}
+
+export function linearF32(i: usize, thread: i32, threads: i32): void {
+  linear<f32>(i, thread, threads);
+}
+
+export function linearF16(i: usize, thread: i32, threads: i32): void {
+  linear<u16>(i, thread, threads);
+}

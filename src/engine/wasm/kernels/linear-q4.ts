@@ -1,0 +1,163 @@
+/**
+ * y = W x (+ bias) (+ residual) for weights in q4: nibbles with one f16 scale per block of 32, the nibble 8 being zero
+ * (GGUF's Q4_0), or with one f16 minimum per block beside it (Q4_1).
+ *
+ * Activations come as signed bytes with one f32 scale per block. A nibble (at most 15) fits the 7-bit operand of the
+ * relaxed 8-bit dot product exactly, and eight products of pairs fit 16 bits (8 · 2 · 15 · 127 = 30,480), so a block of
+ * 32 is summed in 16 bits and widened once. The offset of the nibbles stays out of the loop: it is 8 · (sum of the
+ * block's activations), the same for every row. All of this is exact, and the scaling is unfused: every build gives the
+ * same bits.
+ *
+ * Layout of a group of 16 rows: block after block; a block holds for g = 0…3 and for each four rows 16 bytes: byte
+ * 4r + j has column 4g + j of row r in its low nibble and column 16 + 4g + j in its high one (256 bytes); then 16 scales
+ * and, for Q4_1, 16 minima: 288 or 320 bytes. A row of activations is K i8, then K/32 f32 scales, then K/32 i32 sums.
+ *
+ * Arguments: x, w, bias, residual, y, K, groups, x stride, y stride.
+ */
+import { rowCount, slice } from "./control";
+import { store4 } from "./linear-float";
+import { loadHalf4 } from "./simd";
+
+/** Bytes of 16 rows by 32 columns, without and with minima. */
+export const Q4_BLOCK: usize = 288;
+export const Q4_1_BLOCK: usize = 320;
+
+/** Pairs of products, added: eight 16-bit lanes. `x` holds signed bytes, `w` bytes of at most 15. */
+// @ts-ignore: decorator
+@inline
+function dot(x: v128, w: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i16x8.relaxed_dot_i8x16_i7x16_s(x, w);
+  const even = i16x8.mul(i16x8.shr_s(i16x8.shl(x, 8), 8), v128.and(w, i16x8.splat(0xff)));
+  return i16x8.add(even, i16x8.mul(i16x8.shr_s(x, 8), i16x8.shr_u(w, 8)));
+}
+
+/** sum + scale · xScale · (products - 8 · xSum), or with minima: … + minimum · xScale · xSum. */
+// @ts-ignore: decorator
+@inline
+function scaled<Minima>(sum: v128, products: v128, scales: usize, xScale: v128, xSum: i32): v128 {
+  const wide = i32x4.extadd_pairwise_i16x8_s(products);
+  if (sizeof<Minima>() == 1) {
+    return f32x4.add(
+      sum,
+      f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(wide, i32x4.splat(xSum << 3))), f32x4.mul(loadHalf4(scales), xScale)),
+    );
+  }
+  return f32x4.add(
+    sum,
+    f32x4.mul(
+      xScale,
+      f32x4.add(
+        f32x4.mul(f32x4.convert_i32x4_s(wide), loadHalf4(scales)),
+        f32x4.mul(f32x4.splat(<f32>xSum), loadHalf4(scales, 32)),
+      ),
+    ),
+  );
+}
+
+function gemv<Minima>(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize): void {
+  const low = i8x16.splat(15), zero = i16x8.splat(0);
+  let a = f32x4.splat(0), b = a, c = a, d = a;
+  let scale = x + <usize>K;
+  const sums = <usize>K >> 3;
+  for (const xEnd = scale; x < xEnd; x += 32, scale += 4) {
+    let p = zero, q = zero, r = zero, s = zero;
+    for (let g: usize = 0; g < 16; g += 4) {
+      const x0 = v128.load32_splat(x + g), x1 = v128.load32_splat(x + g, 16), at = w + (g << 4);
+      let v = v128.load(at);
+      p = i16x8.add(p, i16x8.add(dot(x0, v128.and(v, low)), dot(x1, v128.and(i16x8.shr_u(v, 4), low))));
+      v = v128.load(at, 16);
+      q = i16x8.add(q, i16x8.add(dot(x0, v128.and(v, low)), dot(x1, v128.and(i16x8.shr_u(v, 4), low))));
+      v = v128.load(at, 32);
+      r = i16x8.add(r, i16x8.add(dot(x0, v128.and(v, low)), dot(x1, v128.and(i16x8.shr_u(v, 4), low))));
+      v = v128.load(at, 48);
+      s = i16x8.add(s, i16x8.add(dot(x0, v128.and(v, low)), dot(x1, v128.and(i16x8.shr_u(v, 4), low))));
+    }
+    const xScale = v128.load32_splat(scale), xSum = load<i32>(scale + sums);
+    a = scaled<Minima>(a, p, w + 256, xScale, xSum);
+    b = scaled<Minima>(b, q, w + 264, xScale, xSum);
+    c = scaled<Minima>(c, r, w + 272, xScale, xSum);
+    d = scaled<Minima>(d, s, w + 280, xScale, xSum);
+    w += sizeof<Minima>() == 1 ? Q4_BLOCK : Q4_1_BLOCK;
+  }
+  store4(y, a, bias, residual);
+  store4(y + 16, b, bias ? bias + 16 : 0, residual ? residual + 16 : 0);
+  store4(y + 32, c, bias ? bias + 32 : 0, residual ? residual + 32 : 0);
+  store4(y + 48, d, bias ? bias + 48 : 0, residual ? residual + 48 : 0);
+}
+
+/** The products of one activation row with four weight rows that are already unpacked to eight vectors. */
+// @ts-ignore: decorator
+@inline
+function products(x: usize, w0: v128, w1: v128, w2: v128, w3: v128, w4: v128, w5: v128, w6: v128, w7: v128): v128 {
+  return i16x8.add(
+    i16x8.add(
+      i16x8.add(dot(v128.load32_splat(x), w0), dot(v128.load32_splat(x, 4), w1)),
+      i16x8.add(dot(v128.load32_splat(x, 8), w2), dot(v128.load32_splat(x, 12), w3)),
+    ),
+    i16x8.add(
+      i16x8.add(dot(v128.load32_splat(x, 16), w4), dot(v128.load32_splat(x, 20), w5)),
+      i16x8.add(dot(v128.load32_splat(x, 24), w6), dot(v128.load32_splat(x, 28), w7)),
+    ),
+  );
+}
+
+/** Four activation rows, four weight rows: the nibbles are unpacked once for all four. */
+function gemm4<Minima>(x: usize, xStride: usize, w: usize, scales: usize, K: i32, y: usize, yStride: usize, bias: usize, residual: usize): void {
+  const low = i8x16.splat(15);
+  let a = f32x4.splat(0), b = a, c = a, d = a;
+  const x1 = xStride, x2 = xStride << 1, x3 = x1 + x2, sums = <usize>K >> 3;
+  let scale = x + <usize>K;
+  for (const xEnd = scale; x < xEnd; x += 32, scale += 4) {
+    let v = v128.load(w);
+    const w0 = v128.and(v, low), w4 = v128.and(i16x8.shr_u(v, 4), low);
+    v = v128.load(w, 64);
+    const w1 = v128.and(v, low), w5 = v128.and(i16x8.shr_u(v, 4), low);
+    v = v128.load(w, 128);
+    const w2 = v128.and(v, low), w6 = v128.and(i16x8.shr_u(v, 4), low);
+    v = v128.load(w, 192);
+    const w3 = v128.and(v, low), w7 = v128.and(i16x8.shr_u(v, 4), low);
+    a = scaled<Minima>(a, products(x, w0, w1, w2, w3, w4, w5, w6, w7), scales, v128.load32_splat(scale), load<i32>(scale + sums));
+    b = scaled<Minima>(b, products(x + x1, w0, w1, w2, w3, w4, w5, w6, w7), scales, v128.load32_splat(scale + x1), load<i32>(scale + x1 + sums));
+    c = scaled<Minima>(c, products(x + x2, w0, w1, w2, w3, w4, w5, w6, w7), scales, v128.load32_splat(scale + x2), load<i32>(scale + x2 + sums));
+    d = scaled<Minima>(d, products(x + x3, w0, w1, w2, w3, w4, w5, w6, w7), scales, v128.load32_splat(scale + x3), load<i32>(scale + x3 + sums));
+    w += sizeof<Minima>() == 1 ? Q4_BLOCK : Q4_1_BLOCK;
+    scales += sizeof<Minima>() == 1 ? Q4_BLOCK : Q4_1_BLOCK;
+  }
+  store4(y, a, bias, residual);
+  store4(y + yStride, b, bias, residual ? residual + yStride : 0);
+  store4(y + 2 * yStride, c, bias, residual ? residual + 2 * yStride : 0);
+  store4(y + 3 * yStride, d, bias, residual ? residual + 3 * yStride : 0);
+}
+
+// @ts-ignore: decorator
+@inline
+function linear<Minima>(i: usize, thread: i32, threads: i32): void {
+  const x = <usize>load<i32>(i, 8), w = <usize>load<i32>(i, 12), bias = <usize>load<i32>(i, 16);
+  const residual = <usize>load<i32>(i, 20), y = <usize>load<i32>(i, 24), K = load<i32>(i, 28), groups = load<i32>(i, 32);
+  const xStride = <usize>load<i32>(i, 36), yStride = <usize>load<i32>(i, 40), rows = rowCount(i);
+  const groupBytes = <usize>(K >> 5) * (sizeof<Minima>() == 1 ? Q4_BLOCK : Q4_1_BLOCK);
+  for (let g = slice(groups, thread, threads), end = slice(groups, thread + 1, threads); g < end; g++) {
+    const wg = w + <usize>g * groupBytes, column = <usize>g << 6, biasG = bias ? bias + column : 0;
+    let m = 0;
+    for (; m + 4 <= rows; m += 4) {
+      const xm = x + <usize>m * xStride;
+      for (let s: usize = 0; s < 4; s++) {
+        const offset = <usize>m * yStride + column + (s << 4);
+        gemm4<Minima>(xm, xStride, wg + (s << 4), wg + 256 + (s << 3), K, y + offset, yStride, biasG ? biasG + (s << 4) : 0, residual ? residual + offset : 0);
+      }
+    }
+    for (; m < rows; m++) {
+      const offset = <usize>m * yStride + column;
+      gemv<Minima>(x + <usize>m * xStride, wg, K, y + offset, biasG, residual ? residual + offset : 0);
+    }
+  }
+}
+
+/** `i8` stands for "no minima", `i16` for "with minima": AssemblyScript resolves the branches when it compiles. */
+export function linearQ4(i: usize, thread: i32, threads: i32): void {
+  linear<i8>(i, thread, threads);
+}
+
+export function linearQ4_1(i: usize, thread: i32, threads: i32): void {
+  linear<i16>(i, thread, threads);
+}

@@ -1,0 +1,84 @@
+/** Small vector functions that several kernels share; all are inlined. */
+
+// @ts-ignore: decorator
+@inline
+export function lanesum(v: v128): f32 {
+  return (
+    (f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1)) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3))
+  );
+}
+
+// @ts-ignore: decorator
+@inline
+export function lanemax(v: v128): f32 {
+  return max(
+    max(f32x4.extract_lane(v, 0), f32x4.extract_lane(v, 1)),
+    max(f32x4.extract_lane(v, 2), f32x4.extract_lane(v, 3)),
+  );
+}
+
+/** a·b + c, fused where the build has relaxed SIMD. */
+// @ts-ignore: decorator
+@inline
+export function madd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}
+
+/**
+ * Four f16 at `p` as f32, exact for every finite value: the bits of the half are moved to where a float has them, which
+ * leaves the exponent 112 too small; one multiplication mends that, for subnormals too.
+ */
+// @ts-ignore: decorator
+@inline
+export function loadHalf4(p: usize, offset: usize = 0): v128 {
+  const bits = v128.load16x4_s(p + offset);
+  return f32x4.mul(v128.and(i32x4.shl(bits, 13), i32x4.splat(0x8fffffff)), f32x4.splat(reinterpret<f32>(0x77800000)));
+}
+
+/** One f16 as f32, exact for every finite value. */
+// @ts-ignore: decorator
+@inline
+export function halfToFloat(bits: u32): f32 {
+  return reinterpret<f32>(((bits & 0x7fff) << 13) | ((bits & 0x8000) << 16)) * reinterpret<f32>(0x77800000);
+}
+
+/** f32 to f16, round to nearest even; overflow becomes infinity. Needed at load time only. */
+export function floatToHalf(value: f32): u32 {
+  const bits = reinterpret<u32>(value);
+  const sign = (bits >> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude >= 0x7f800000) return sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00);
+  if (magnitude < 0x38800000) {
+    // Subnormal half: adding 0.5 ulp-aligned magic lets the adder do the rounding.
+    const shifted = reinterpret<u32>(reinterpret<f32>(magnitude) + <f32>0.5);
+    return sign | (shifted - 0x3f000000);
+  }
+  const rounded = magnitude + 0xfff + ((magnitude >> 13) & 1);
+  const half = (rounded - 0x38000000) >> 13;
+  return sign | (half > 0x7c00 ? 0x7c00 : half);
+}
+
+/** e^x to about 1 ulp of f32 for -87 ≤ x ≤ 88, clamped outside: 2^n times a polynomial on |r| ≤ ln2/2 (Cephes' coefficients). */
+// @ts-ignore: decorator
+@inline
+export function exp4(x: v128): v128 {
+  x = f32x4.max(f32x4.min(x, f32x4.splat(88)), f32x4.splat(-87));
+  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.4426950408889634)));
+  let r = f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375)));
+  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)));
+  let p = f32x4.splat(1.9875691500e-4);
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.3981999507e-3));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(8.3334519073e-3));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(4.1665795894e-2));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.6666665459e-1));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1));
+  p = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(p, r), r), r), f32x4.splat(1));
+  return f32x4.mul(p, i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23));
+}
+
+// @ts-ignore: decorator
+@inline
+export function exp1(x: f32): f32 {
+  return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);
+}

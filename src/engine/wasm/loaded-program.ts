@@ -1,0 +1,96 @@
+/** A planned graph with memory of its own, ready to be played: activations, caches, tables and the program. */
+import { failure } from "../../errors.ts";
+import type { RopeTable } from "../graph.ts";
+import type { Buffer } from "../lower.ts";
+import type { Plan } from "../plan.ts";
+import { encode, programBytes } from "../program.ts";
+import type { ParameterStore } from "./parameter-store.ts";
+import type { WasmPlayer } from "./player.ts";
+
+export class LoadedProgram {
+  readonly plan: Plan;
+  private readonly player: WasmPlayer;
+  private readonly regions: number[] = [];
+  private readonly program: number;
+  private readonly activations: number;
+  private readonly tokens: number;
+  private readonly targets: number;
+  private disposed = false;
+
+  constructor(player: WasmPlayer, store: ParameterStore, plan: Plan) {
+    this.player = player;
+    this.plan = plan;
+    const { maxRows } = plan.limits;
+    const take = (bytes: number, what: string): number => {
+      const address = player.allocate(bytes, what);
+      this.regions.push(address);
+      return address;
+    };
+    try {
+      this.activations = take(plan.activationBytes, "activations");
+      this.tokens = take(maxRows * 4, "tokens");
+      this.targets = take(maxRows * 4, "targets");
+      const caches = take(plan.cacheBytes, `cache of ${plan.limits.context} positions`);
+      const scores = take(plan.scoreBytes, "attention scores");
+      const tables = new Map<Float32Array, number>();
+      const words = encode(
+        plan,
+        {
+          activations: this.activations,
+          tokens: this.tokens,
+          targets: this.targets,
+          caches,
+          scores,
+          parameter: (parameter) => store.address(parameter),
+          table: (table: RopeTable, half) => {
+            const values = table[half];
+            let address = tables.get(values);
+            if (address === undefined) {
+              address = take(values.byteLength, "rotary table");
+              player.floats(address, values.length).set(values);
+              tables.set(values, address);
+            }
+            return address;
+          },
+        },
+        (kernel) => player.opcode(kernel),
+      );
+      this.program = take(programBytes(plan), "program");
+      player.integers(this.program, words.length).set(words);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  /**
+   * Plays the program on `tokens` at `position`. The tail begins at row `tail`; `targets`, where the graph has a loss,
+   * hold one token for each of its rows.
+   */
+  play(tokens: ArrayLike<number>, position: number, tail: number, targets?: ArrayLike<number>): void {
+    const { maxRows, tailRows, context } = this.plan.limits;
+    const rows = tokens.length;
+    if (this.disposed) throw failure("disposed", "this session was disposed of");
+    if (rows < 1 || rows > maxRows || tail < 0 || rows - tail > tailRows || position + rows > context) {
+      throw new Error(`play: ${rows} rows at ${position}, tail ${tail}, exceed ${JSON.stringify(this.plan.limits)}`);
+    }
+    this.player.integers(this.tokens, rows).set(tokens);
+    if (targets) this.player.integers(this.targets, targets.length).set(targets);
+    this.player.play(this.program, rows, position, tail);
+  }
+
+  /** The first `rows` rows of an output, each padded to `stride` floats; a view that the next play overwrites. */
+  output(name: string, rows: number): { readonly data: Float32Array; readonly stride: number } {
+    const buffer: Buffer | undefined = this.plan.outputs.get(name);
+    if (!buffer) throw new Error(`no output ${name}`);
+    const stride = buffer.bytesPerRow / 4;
+    const address = this.activations + this.plan.offsets.get(buffer)!;
+    return { data: this.player.floats(address, rows * stride), stride };
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    for (const address of this.regions) this.player.free(address);
+  }
+}

@@ -1,0 +1,47 @@
+/** The player's host under Node: kernels from this package's `wasm/` folder, workers from `node:worker_threads`. */
+import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { setFlagsFromString } from "node:v8";
+import { Worker } from "node:worker_threads";
+import type { Host } from "./host.ts";
+
+/**
+ * The whole of a worker: make an instance over the shared memory, say so, and stay in wasm until told to stop.
+ * A string, so that bundlers and TypeScript runners have no file to lose.
+ */
+const workerSource = `
+const { parentPort, workerData } = require("node:worker_threads");
+const { module, memory, thread, threads } = workerData;
+const { exports } = new WebAssembly.Instance(module, { env: { memory, abort() {} } });
+parentPort.postMessage("ready");
+exports.work(thread, threads, 0);
+`;
+
+export const nodeHost: Host = {
+  cores: availableParallelism(),
+
+  prepare() {
+    // Node 20 has relaxed SIMD behind this flag; later versions have it on and ignore an unknown flag's absence.
+    if (Number(process.versions.node.split(".")[0]) < 22) setFlagsFromString("--experimental-wasm-relaxed-simd");
+  },
+
+  async kernels(variantName) {
+    return readFile(new URL(`../../../wasm/${variantName}.wasm`, import.meta.url));
+  },
+
+  startWorker(task) {
+    const worker = new Worker(workerSource, { eval: true, workerData: task, stdin: false });
+    const ready = new Promise<void>((resolve, reject) => {
+      worker.once("message", () => resolve());
+      worker.once("error", reject);
+    });
+    // A forgotten model must not keep the process alive.
+    worker.unref();
+    return {
+      ready,
+      terminate: async () => {
+        await worker.terminate();
+      },
+    };
+  },
+};

@@ -1,0 +1,213 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { Graph, type RopeTable } from "../graph.ts";
+import type { Parameter, StorageType } from "../parameter.ts";
+import { plan } from "../plan.ts";
+import { ReferencePlayer } from "../reference.ts";
+import { LoadedProgram } from "./loaded-program.ts";
+import { nodeHost } from "./node-host.ts";
+import { ParameterStore } from "./parameter-store.ts";
+import { WasmPlayer } from "./player.ts";
+import { bestVariant, type Variant, variantName } from "./variant.ts";
+
+/** Small and awkward: no width is a multiple of 32, the vocabulary not of 16. */
+const D = 40;
+const FFN = 88;
+const HEADS = 5;
+const KV = 1;
+const HEAD = 8;
+const VOCAB = 51;
+const CONTEXT = 24;
+
+let seed = 1;
+/** Uniform in [-1, 1). */
+const random = () => {
+  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+  return seed / 2 ** 31 - 1;
+};
+const matrix = (name: string, rows: number, columns: number): Parameter => ({
+  name,
+  kind: "matrix",
+  rows,
+  columns,
+  part: "attention",
+});
+const vector = (name: string, columns: number): Parameter => ({ name, kind: "vector", rows: 1, columns, part: "norm" });
+
+const table: RopeTable = {
+  cosines: Float32Array.from({ length: CONTEXT * (HEAD / 2) }, (_, i) =>
+    Math.cos(Math.floor(i / 4) * 10 ** (-(i % 4) / 2)),
+  ),
+  sines: Float32Array.from({ length: CONTEXT * (HEAD / 2) }, (_, i) =>
+    Math.sin(Math.floor(i / 4) * 10 ** (-(i % 4) / 2)),
+  ),
+};
+
+/** One block with every operation that the engine has, played twice, and a loss. */
+function everyOperation(): Graph {
+  const g = new Graph();
+  const embedding = matrix("embedding", VOCAB, D);
+  const w = (name: string, rows: number, columns: number) => matrix(name, rows, columns);
+  let x = g.add(g.embed(embedding), g.embed(w("positions", CONTEXT, D), "positions"));
+  const norm = vector("norm", D);
+  const headNorm = vector("head norm", HEAD);
+  const layerNorm = [vector("ln weight", D), vector("ln bias", D)] as const;
+  for (let play = 0; play < 2; play++) {
+    const h = g.rmsNorm(x, norm, 1e-5);
+    const q = g.rope(g.headNorm(g.linear(h, w("q", D, D)), headNorm, HEADS, 1e-6), HEADS, HEAD, table);
+    const k = g.rope(g.linear(h, w("k", KV * HEAD, D), vector("k bias", KV * HEAD)), KV, HEAD, table);
+    const v = g.linear(h, w("v", KV * HEAD, D));
+    const window = play === 1 ? { window: 5 } : {};
+    const a = g.attention(q, k, v, { heads: HEADS, kvHeads: KV, headWidth: HEAD, ...window });
+    x = g.add(x, g.linear(a, w("o", D, D)));
+    const h2 = g.layerNorm(x, layerNorm[0], layerNorm[1], 1e-5);
+    x = g.add(g.linear(g.swiglu(g.linear(h2, w("gate", FFN, D)), g.linear(h2, w("up", FFN, D))), w("down", D, FFN)), x);
+    x = g.add(x, g.linear(g.gelu(g.linear(h2, w("up 2", FFN, D))), w("down", D, FFN), vector("down bias", D)));
+    g.output(`hidden ${play}`, x);
+  }
+  const logits = g.linear(g.tail(g.rmsNorm(x, norm, 1e-5)), embedding);
+  g.output("logits", logits);
+  g.output("loss", g.crossEntropy(logits));
+  return g;
+}
+
+const players: WasmPlayer[] = [];
+afterAll(async () => {
+  await Promise.all(players.map((player) => player.close()));
+});
+
+async function build(type: StorageType, options: { variant?: Variant; threads?: number } = {}) {
+  seed = 1;
+  const player = await WasmPlayer.create(nodeHost, { threads: 2, ...options });
+  players.push(player);
+  const graph = everyOperation();
+  const store = new ParameterStore(player);
+  const planned = plan(graph, () => type, { maxRows: 16, tailRows: 16, context: CONTEXT, threads: player.threads });
+  for (const parameter of planned.parameters) {
+    store.reserve(parameter, type);
+    const scale = parameter.kind === "matrix" ? 2 / Math.sqrt(parameter.columns) : 1;
+    const values = Float32Array.from({ length: parameter.rows * parameter.columns }, () => random() * scale);
+    if (parameter.kind === "vector") store.writeVector(parameter, values);
+    else store.writeRows(parameter, 0, values);
+  }
+  const program = new LoadedProgram(player, store, planned);
+  return { player, graph, store, program };
+}
+
+const tokens = [3, 50, 17, 0, 29, 8, 44, 21, 33, 12, 50, 5];
+const targets = [50, 17, 0, 29, 8, 44, 21, 33, 12, 50, 5, 1];
+
+/** Rows of an output without padding. */
+function read(program: LoadedProgram, name: string, rows: number, width: number): number[][] {
+  const { data, stride } = program.output(name, rows);
+  return Array.from({ length: rows }, (_, r) => Array.from(data.subarray(r * stride, r * stride + width)));
+}
+
+function worst(ours: readonly number[][], reference: readonly ArrayLike<number>[]): number {
+  let most = 0;
+  ours.forEach((row, r) => {
+    row.forEach((value, c) => {
+      most = Math.max(most, Math.abs(value - reference[r]![c]!));
+    });
+  });
+  return most;
+}
+
+const variants: Variant[] = [
+  { simd: "relaxed", threads: true },
+  { simd: "relaxed", threads: false },
+  { simd: "plain", threads: true },
+  { simd: "plain", threads: false },
+];
+
+describe("the wasm player", () => {
+  it("takes the relaxed build where the engine allows it", () => {
+    nodeHost.prepare();
+    expect(bestVariant()).toEqual({ simd: "relaxed", threads: true });
+  });
+
+  // The reference computes with the weights as stored, so what is left is the rounding of activations:
+  // none for f32 and f16, 16 bits for q8, 8 bits for q4.
+  for (const [type, tolerance] of [
+    ["f32", 1e-5],
+    ["f16", 1e-5],
+    ["q8", 1e-3],
+    ["q4", 0.2],
+  ] as const) {
+    for (const variant of variants) {
+      it(`agrees with float64 on every operation: ${type}, ${variantName(variant)}`, async () => {
+        const { graph, store, program } = await build(type, { variant });
+        const reference = new ReferencePlayer(graph, (parameter) => store.read(parameter));
+        program.play(tokens, 0, 0, targets);
+        const expected = reference.play({ tokens, targets });
+        for (const [name, width] of [
+          ["hidden 0", D],
+          ["hidden 1", D],
+          ["logits", VOCAB],
+          ["loss", 1],
+        ] as const) {
+          expect(
+            worst(read(program, name, tokens.length, width), reference.output(expected, name)),
+            name,
+          ).toBeLessThan(tolerance);
+        }
+      });
+    }
+  }
+
+  for (const type of ["f32", "f16", "q8", "q4"] as const) {
+    it(`gives the same bits for any chunking of the prompt and any number of threads: ${type}`, async () => {
+      const whole = await build(type, { threads: 1 });
+      whole.program.play(tokens, 0, 0, targets);
+      const expected = read(whole.program, "logits", tokens.length, VOCAB);
+      for (const [threads, sizes] of [
+        [1, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]],
+        [2, [12]],
+        [2, [7, 1, 4]],
+        [3, [5, 6, 1]],
+      ] as const) {
+        const { program } = await build(type, { threads });
+        const rows: number[][] = [];
+        for (const size of sizes) {
+          const chunk = tokens.slice(rows.length, rows.length + size);
+          program.play(chunk, rows.length, 0, targets.slice(rows.length, rows.length + size));
+          rows.push(...read(program, "logits", size, VOCAB));
+        }
+        expect(rows).toEqual(expected);
+      }
+    });
+  }
+
+  it("computes only the tail's rows of the output", async () => {
+    const { program } = await build("f32");
+    program.play(tokens, 0, 0, targets);
+    const all = read(program, "logits", tokens.length, VOCAB);
+    program.play(tokens, 0, tokens.length - 2, targets.slice(-2));
+    expect(read(program, "logits", 2, VOCAB)).toEqual(all.slice(-2));
+  });
+
+  it("gives the same 4-bit bits with relaxed and with plain SIMD, up to what the float kernels fuse", async () => {
+    const results: number[][][] = [];
+    for (const simd of ["relaxed", "plain"] as const) {
+      const { program } = await build("q4", { variant: { simd, threads: true } });
+      program.play(tokens, 0, 0, targets);
+      results.push(read(program, "logits", tokens.length, VOCAB));
+    }
+    expect(worst(results[0]!, results[1]!)).toBeLessThan(1e-3);
+  });
+});
+
+describe("the plan", () => {
+  it("stores a parameter once however often it is played, and gives each played attention a cache slot", async () => {
+    const { program } = await build("f32");
+    expect(program.plan.parameters.filter((p) => p.name === "q")).toHaveLength(1);
+    expect(program.plan.caches).toHaveLength(2);
+    const ranges = program.plan.caches.flatMap((cache) => [cache.keys, cache.values]).sort((a, b) => a - b);
+    for (let i = 1; i < ranges.length; i++)
+      expect(ranges[i]! - ranges[i - 1]!).toBeGreaterThanOrEqual(CONTEXT * HEAD * 4);
+  });
+
+  it("reuses the memory of values that are no longer read", async () => {
+    const { program } = await build("q8");
+    expect(program.plan.activationBytes).toBeLessThan(program.plan.unsharedActivationBytes / 2);
+  });
+});

@@ -1,0 +1,173 @@
+/**
+ * The wasm player: N threads over one memory, each interpreting the same program inside wasm. The calling thread is
+ * thread 0; a play is one synchronous call and no JavaScript runs until it is over.
+ */
+import { failure, inputError } from "../../errors.ts";
+import { type FreeSpace, freeSpace } from "./free-space.ts";
+import type { Host, HostWorker } from "./host.ts";
+import { bestVariant, hasSimd, type Variant, variantName } from "./variant.ts";
+
+/** Addresses of the control block; `kernels/control.ts` has the same. */
+const EPOCH = 1024;
+const STOP = 1280;
+const PROGRAM = 1344;
+const ROWS = 1348;
+const POSITION = 1352;
+const TAIL = 1356;
+/** First byte after the control block and the kernels' constants. */
+const HEAP = 65536;
+const PAGE = 65536;
+/** wasm32 ends here. */
+const ADDRESS_SPACE = 65536 * PAGE;
+
+type Pack = (source: number, rows: number, columns: number, target: number, paddedColumns: number) => void;
+
+export interface KernelExports {
+  play(threads: number): void;
+  unpackRow(type: number, weights: number, row: number, paddedColumns: number, target: number): void;
+  packF32: Pack;
+  packF16: Pack;
+  packQ8: Pack;
+  packQ4: Pack;
+  repackQ8_0: Pack;
+  repackQ4_0: Pack;
+  repackQ4_1: Pack;
+  firstNonFinite(source: number, count: number): number;
+  maxMagnitude(source: number, count: number): number;
+}
+
+export interface PlayerOptions {
+  /** Without it, the cores of this process, at most 8. */
+  readonly threads?: number;
+  /** For tests and comparisons; without it the fastest that runs here. */
+  readonly variant?: Variant;
+}
+
+export class WasmPlayer {
+  readonly variant: Variant;
+  readonly threads: number;
+  readonly memory: WebAssembly.Memory;
+  readonly kernels: KernelExports;
+  private readonly instance: WebAssembly.Instance;
+  private readonly workers: readonly HostWorker[];
+  private readonly space: FreeSpace;
+  /** Memory above this address has never been used, and is zero. */
+  private highWater = HEAP;
+
+  private constructor(
+    variant: Variant,
+    memory: WebAssembly.Memory,
+    instance: WebAssembly.Instance,
+    workers: readonly HostWorker[],
+  ) {
+    this.variant = variant;
+    this.threads = workers.length + 1;
+    this.memory = memory;
+    this.instance = instance;
+    this.kernels = instance.exports as unknown as KernelExports;
+    this.workers = workers;
+    this.space = freeSpace(HEAP, ADDRESS_SPACE);
+  }
+
+  static async create(host: Host, options: PlayerOptions = {}): Promise<WasmPlayer> {
+    host.prepare();
+    if (!hasSimd()) {
+      throw failure("no-simd", "this JavaScript engine has no WebAssembly SIMD", "Use Node ≥ 20 or a current browser.");
+    }
+    const variant = options.variant ?? bestVariant();
+    const threads = variant.threads ? (options.threads ?? Math.min(8, host.cores)) : 1;
+    if (!Number.isInteger(threads) || threads < 1 || threads > 64) {
+      throw inputError("threads", `threads: expected a whole number from 1 to 64, got ${threads}`);
+    }
+    const build = variantName(variant);
+    const module = await WebAssembly.compile((await host.kernels(build)) as BufferSource);
+    const memory = variant.threads
+      ? new WebAssembly.Memory({ initial: 1, maximum: ADDRESS_SPACE / PAGE, shared: true })
+      : new WebAssembly.Memory({ initial: 1 });
+    const instance = await WebAssembly.instantiate(module, { env: { memory, abort() {} } });
+    const workers = Array.from({ length: threads - 1 }, (_, i) =>
+      host.startWorker({ module, memory, thread: i + 1, threads }),
+    );
+    await Promise.all(workers.map((worker) => worker.ready));
+    return new WasmPlayer(variant, memory, instance, workers);
+  }
+
+  /** "relaxed SIMD, 2 threads": what a user should know about the speed to expect. */
+  describe(): string {
+    return `${this.variant.simd} SIMD, ${this.threads === 1 ? "1 thread" : `${this.threads} threads`}`;
+  }
+
+  opcode(kernel: string): number {
+    const global = this.instance.exports[`op_${kernel}`];
+    if (!(global instanceof WebAssembly.Global)) throw new Error(`no kernel ${kernel}`);
+    return global.value as number;
+  }
+
+  /** Address of `bytes` zeroed bytes, aligned to 64; the memory grows where needed. `what` stands in the error. */
+  allocate(bytes: number, what: string): number {
+    const address = this.space.take(bytes);
+    if (address === undefined) {
+      throw failure(
+        "address-space",
+        `${what}: ${(bytes / 1e9).toFixed(2)} GB do not fit the ${(ADDRESS_SPACE / 1e9).toFixed(2)} GB that WebAssembly can address`,
+        "Use smaller weights (--weights q4), a shorter --context, or fewer blocks.",
+      );
+    }
+    const missing = Math.ceil((address + bytes) / PAGE) - this.memory.buffer.byteLength / PAGE;
+    if (missing > 0) {
+      try {
+        this.memory.grow(missing);
+      } catch (cause) {
+        this.space.give(address);
+        throw failure(
+          "memory",
+          `${what}: the system gave no ${(bytes / 1e6).toFixed(0)} MB more memory`,
+          "Use smaller weights (--weights q4), a shorter --context, or close other programs.",
+          cause,
+        );
+      }
+    }
+    // Fresh pages are left alone: touching them would make them resident.
+    const used = Math.min(bytes, Math.max(0, this.highWater - address));
+    new Uint8Array(this.memory.buffer, address, used).fill(0);
+    this.highWater = Math.max(this.highWater, address + bytes);
+    return address;
+  }
+
+  free(address: number): void {
+    this.space.give(address);
+  }
+
+  /** Views are made anew each time: growing memory detaches them. */
+  bytes(address: number, length: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer, address, length);
+  }
+
+  floats(address: number, length: number): Float32Array {
+    return new Float32Array(this.memory.buffer, address, length);
+  }
+
+  integers(address: number, length: number): Int32Array {
+    return new Int32Array(this.memory.buffer, address, length);
+  }
+
+  /** Plays a program on `rows` tokens that begin at `position`; the tail starts at row `tail`. Blocks until it is done. */
+  play(program: number, rows: number, position: number, tail: number): void {
+    const control = new DataView(this.memory.buffer);
+    control.setInt32(PROGRAM, program, true);
+    control.setInt32(ROWS, rows, true);
+    control.setInt32(POSITION, position, true);
+    control.setInt32(TAIL, tail, true);
+    this.kernels.play(this.threads);
+  }
+
+  /** Stops the workers; the player cannot be used afterwards. */
+  async close(): Promise<void> {
+    if (this.workers.length === 0) return;
+    const control = new Int32Array(this.memory.buffer);
+    Atomics.store(control, STOP / 4, 1);
+    Atomics.add(control, EPOCH / 4, 1);
+    Atomics.notify(control, EPOCH / 4);
+    await Promise.all(this.workers.map((worker) => worker.terminate()));
+  }
+}
