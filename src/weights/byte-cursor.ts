@@ -65,13 +65,13 @@ export class ByteCursor {
     if (this.position + count > size) {
       return inputError(
         `${this.#format}-truncated`,
-        `${name}: ${what} at byte ${this.position} takes ${count} bytes, but the file ends at byte ${size}.`,
+        `${name}: ${what} at byte ${this.position} takes ${count} bytes, but the file ends at byte ${size}`,
         "The file is damaged or only partly downloaded: fetch it again.",
       );
     }
     return inputError(
       `${this.#format}-limit`,
-      `${name}: the header is longer than ${this.#limit} bytes (${what} at byte ${this.position}).`,
+      `${name}: the header is longer than ${this.#limit} bytes (${what} at byte ${this.position})`,
       "No known model has a header of this length; the file is damaged or not made in good faith.",
     );
   }

@@ -44,7 +44,7 @@ export function dequantize(type: StoredType, bytes: Uint8Array, out: Float32Arra
   if (out.length % block !== 0 || bytes.length !== (out.length / block) * blockBytes) {
     throw failure(
       "dequantize-length",
-      `${bytes.length} bytes of ${type} do not make ${out.length} weights (${blockBytes} bytes make ${block}).`,
+      `${bytes.length} bytes of ${type} do not make ${out.length} weights (${blockBytes} bytes make ${block})`,
     );
   }
   decoders[type](bytes, out, f16Table());

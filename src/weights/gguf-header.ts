@@ -63,20 +63,20 @@ export async function readGgufHeader(source: ByteSource): Promise<GgufHeader> {
 async function readVersion(cursor: ByteCursor, file: string): Promise<number> {
   await cursor.need(8, "the start of the header");
   if (cursor.u32() !== 0x46554747) {
-    throw inputError("gguf-magic", `${file}: not a GGUF file (it does not start with "GGUF").`);
+    throw inputError("gguf-magic", `${file}: not a GGUF file (it does not start with "GGUF")`);
   }
   const version = cursor.u32();
   if (version === 2 || version === 3) return version;
   if ((version & 0xffff) === 0) {
     throw inputError(
       "gguf-big-endian",
-      `${file}: this GGUF file is big-endian (byte 4 on).`,
+      `${file}: this GGUF file is big-endian (byte 4 on)`,
       "Refrain reads little-endian files. Take the ordinary file of this model, or convert it: gguf-convert-endian FILE little.",
     );
   }
   throw inputError(
     "gguf-version",
-    `${file}: GGUF version ${version} (byte 4); versions 2 and 3 are known.`,
+    `${file}: GGUF version ${version} (byte 4); versions 2 and 3 are known`,
     "Convert the model again with a current llama.cpp.",
   );
 }
@@ -121,7 +121,7 @@ function readTensorType(id: number, source: ByteSource, name: string, at: number
   const known = otherTensorTypes.get(id);
   throw inputError(
     "gguf-tensor-type",
-    `${source.name}: the tensor ${quote(name)} (entry at byte ${at}) is stored as ${known ?? `the unknown type ${id}`}.`,
+    `${source.name}: the tensor ${quote(name)} (entry at byte ${at}) is stored as ${known ?? `the unknown type ${id}`}`,
     `Take another file of this model: Refrain reads ${[...tensorTypes.values()].join(", ")}.`,
   );
 }
@@ -165,7 +165,7 @@ function placeTensors(
             : `leaves a hole behind the tensor before it, which ends at ${expected}`;
       throw inputError(
         "gguf-tensor-offset",
-        `${source.name}: the data offset ${offset} of the tensor ${quote(name)} (entry at byte ${at}) ${fault}.`,
+        `${source.name}: the data offset ${offset} of the tensor ${quote(name)} (entry at byte ${at}) ${fault}`,
         "The file is damaged, or its writer is wrong: tensors lie one after the other.",
       );
     }
@@ -173,7 +173,7 @@ function placeTensors(
     if (begin + byteLength > source.size) {
       throw inputError(
         "gguf-truncated",
-        `${source.name}: the tensor ${quote(name)} ends at byte ${begin + byteLength}, but the file at byte ${source.size}.`,
+        `${source.name}: the tensor ${quote(name)} ends at byte ${begin + byteLength}, but the file at byte ${source.size}`,
         "The file is damaged or only partly downloaded: fetch it again.",
       );
     }
@@ -187,10 +187,10 @@ function readAlignment(metadata: ReadonlyMap<string, GgufValue>, file: string): 
   if (typeof alignment === "number" && alignment > 0 && Number.isInteger(Math.log2(alignment))) return alignment;
   throw inputError(
     "gguf-alignment",
-    `${file}: "general.alignment" is ${String(alignment).slice(0, 40)}; it must be a power of two.`,
+    `${file}: "general.alignment" is ${String(alignment).slice(0, 40)}; it must be a power of two`,
   );
 }
 
 function shapeError(source: ByteSource, name: string, at: number, fault: string): Error {
-  return inputError("gguf-tensor-shape", `${source.name}: the tensor ${quote(name)} (entry at byte ${at}) ${fault}.`);
+  return inputError("gguf-tensor-shape", `${source.name}: the tensor ${quote(name)} (entry at byte ${at}) ${fault}`);
 }

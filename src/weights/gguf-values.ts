@@ -55,7 +55,7 @@ export async function readName(
   if (length > maxBytes) throw limitError(source, `${what} at byte ${at}: a name of ${length} bytes`, `${maxBytes}`);
   await cursor.need(length, what);
   const name = cursor.strictText(length);
-  if (name === undefined) throw inputError("gguf-name", `${source.name}: ${what} at byte ${at} is not valid UTF-8.`);
+  if (name === undefined) throw inputError("gguf-name", `${source.name}: ${what} at byte ${at} is not valid UTF-8`);
   return name;
 }
 
@@ -65,7 +65,7 @@ async function readValue(cursor: ByteCursor, source: ByteSource, key: string, ty
   if (type === undefined) {
     throw inputError(
       "gguf-value-type",
-      `${source.name}: ${what} at byte ${cursor.position} has the unknown type ${typeId}.`,
+      `${source.name}: ${what} at byte ${cursor.position} has the unknown type ${typeId}`,
     );
   }
   await cursor.need(valueBytes[type], what);
@@ -109,13 +109,13 @@ async function readArray(cursor: ByteCursor, source: ByteSource, what: string): 
   if (type === undefined) {
     throw inputError(
       "gguf-value-type",
-      `${source.name}: ${what} at byte ${at} is an array of the unknown type ${typeId}.`,
+      `${source.name}: ${what} at byte ${at} is an array of the unknown type ${typeId}`,
     );
   }
   if (type === "array") {
     throw inputError(
       "gguf-nesting",
-      `${source.name}: ${what} at byte ${at} is an array of arrays.`,
+      `${source.name}: ${what} at byte ${at} is an array of arrays`,
       "No known model has one, and llama.cpp refuses them too.",
     );
   }
@@ -154,15 +154,15 @@ export function quote(name: string): string {
 export function limitError(source: ByteSource, what: string, limit: string): Error {
   return inputError(
     "gguf-limit",
-    `${source.name}: ${what}, where at most ${limit} are read.`,
+    `${source.name}: ${what}, where at most ${limit} are read`,
     "No known model comes near this; the file is damaged or not made in good faith.",
   );
 }
 
 export function duplicateError(source: ByteSource, what: string, at: number): Error {
-  return inputError("gguf-duplicate", `${source.name}: ${what} at byte ${at} stands in the file a second time.`);
+  return inputError("gguf-duplicate", `${source.name}: ${what} at byte ${at} stands in the file a second time`);
 }
 
 function boolError(source: ByteSource, what: string, at: number, byte: number): Error {
-  return inputError("gguf-bool", `${source.name}: ${what} at byte ${at} is ${byte}; a boolean is 0 or 1.`);
+  return inputError("gguf-bool", `${source.name}: ${what} at byte ${at} is ${byte}; a boolean is 0 or 1`);
 }

@@ -61,7 +61,7 @@ function checkLengths(type: StoredType, x: Float32Array, out: Uint8Array): void 
   if (x.length % block !== 0 || out.length !== (x.length / block) * bytes) {
     throw failure(
       "quantize-length",
-      `${x.length} weights do not make ${out.length} bytes of ${type} (${block} make ${bytes} bytes).`,
+      `${x.length} weights do not make ${out.length} bytes of ${type} (${block} make ${bytes} bytes)`,
     );
   }
 }
