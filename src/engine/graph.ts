@@ -61,6 +61,7 @@ export type Operation =
   | { readonly kind: "add"; readonly a: Value; readonly b: Value }
   | { readonly kind: "swiglu"; readonly a: Value; readonly b: Value }
   | { readonly kind: "gelu"; readonly a: Value }
+  | { readonly kind: "columns"; readonly x: Value; readonly first: number }
   | { readonly kind: "tail"; readonly x: Value }
   | { readonly kind: "crossEntropy"; readonly logits: Value };
 
@@ -185,6 +186,12 @@ export class Graph {
   /** GELU, tanh form. */
   gelu(x: Value): Value {
     return this.record({ kind: "gelu", a: x }, x.width, x.rows);
+  }
+
+  /** Columns [first, first + width). */
+  columns(x: Value, first: number, width: number): Value {
+    if (first + width > x.width) throw new Error(`columns: ${first} + ${width} of ${x.width}`);
+    return this.record({ kind: "columns", x, first }, width, x.rows);
   }
 
   /** The last rows, from a run-time first row on. */

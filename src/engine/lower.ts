@@ -248,6 +248,14 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
         );
         break;
       }
+      case "columns":
+        emit(
+          value,
+          "columns",
+          [at(op.x), op.first, at(value), value.width, K, stride(op.x.width), row],
+          [bufferOf(op.x)],
+        );
+        break;
       case "tail":
         elementwise(value, "tail", op.x);
         break;

@@ -110,6 +110,8 @@ export class ReferencePlayer {
         return of(op.a).map((row) =>
           row.map((v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))),
         );
+      case "columns":
+        return of(op.x).map((row) => row.slice(op.first, op.first + value.width));
       case "tail":
         return of(op.x).slice(input.tail ?? 0);
       case "crossEntropy":

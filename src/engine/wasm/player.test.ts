@@ -61,6 +61,8 @@ function everyOperation(): Graph {
     x = g.add(x, g.linear(a, w("o", D, D)));
     const h2 = g.layerNorm(x, layerNorm[0], layerNorm[1], 1e-5);
     x = g.add(g.linear(g.swiglu(g.linear(h2, w("gate", FFN, D)), g.linear(h2, w("up", FFN, D))), w("down", D, FFN)), x);
+    const half = g.columns(h2, 4, 20);
+    x = g.add(x, g.linear(half, w("half", D, 20)));
     x = g.add(x, g.linear(g.gelu(g.linear(h2, w("up 2", FFN, D))), w("down", D, FFN), vector("down bias", D)));
     g.output(`hidden ${play}`, x);
   }
@@ -145,10 +147,9 @@ describe("the wasm player", () => {
           ["logits", VOCAB],
           ["loss", 1],
         ] as const) {
-          expect(
-            worst(read(program, name, tokens.length, width), reference.output(expected, name)),
-            name,
-          ).toBeLessThan(tolerance);
+          expect(worst(read(program, name, tokens.length, width), reference.output(expected, name)), name).toBeLessThan(
+            tolerance,
+          );
         }
       });
     }

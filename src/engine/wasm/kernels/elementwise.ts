@@ -44,18 +44,22 @@ export function gelu(i: usize, thread: i32, threads: i32): void {
   }
 }
 
-/** y = a: keeps a state that the program overwrites later. */
-export function copy(i: usize, thread: i32, threads: i32): void {
-  const a = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 16);
-  const from = begin(i, thread, threads);
-  memory.copy(y + from, a + from, begin(i, thread + 1, threads) - from);
-}
-
 /** y = the last rows of a, from the run-time scalar TAIL on. */
 export function tail(i: usize, thread: i32, threads: i32): void {
   const width = <usize>load<i32>(i, 20) << 2, a = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 16), first = load<i32>(TAIL);
   const count = rows() - first;
   for (let m = slice(count, thread, threads), end = slice(count, thread + 1, threads); m < end; m++) {
     memory.copy(y + <usize>m * width, a + <usize>(first + m) * width, width);
+  }
+}
+
+/** y = columns [first, first + width) of a. Arguments: a, first, y, width, padded width, a stride, y stride (strides in bytes). */
+export function columns(i: usize, thread: i32, threads: i32): void {
+  const a = <usize>load<i32>(i, 8) + (<usize>load<i32>(i, 12) << 2), y = <usize>load<i32>(i, 16), width = <usize>load<i32>(i, 20) << 2;
+  const padded = <usize>load<i32>(i, 24) << 2, aStride = <usize>load<i32>(i, 28), yStride = <usize>load<i32>(i, 32), count = rowCount(i);
+  for (let m = slice(count, thread, threads), end = slice(count, thread + 1, threads); m < end; m++) {
+    const row = y + <usize>m * yStride;
+    memory.copy(row, a + <usize>m * aStride, width);
+    memory.fill(row + width, 0, padded - width);
   }
 }

@@ -1,6 +1,6 @@
 /** What the host sees: the two ways into the interpreter, the packers, and the table index of each kernel by name. */
 import { attention, cacheAppend } from "./attention";
-import { add, copy, gelu, swiglu, tail } from "./elementwise";
+import { add, columns, gelu, swiglu, tail } from "./elementwise";
 import { embed } from "./embed";
 import { linearF16, linearF32 } from "./linear-float";
 import { linearQ4, linearQ4_1 } from "./linear-q4";
@@ -27,7 +27,7 @@ export {
 export const op_add: i32 = add.index;
 export const op_attention: i32 = attention.index;
 export const op_cacheAppend: i32 = cacheAppend.index;
-export const op_copy: i32 = copy.index;
+export const op_columns: i32 = columns.index;
 export const op_crossEntropy: i32 = crossEntropy.index;
 export const op_embed: i32 = embed.index;
 export const op_gelu: i32 = gelu.index;

@@ -1,0 +1,262 @@
+/**
+ * `config.json` → what the model families compute with. Every format is read in the shape of a Hugging Face config
+ * (see weights/checkpoint.ts), so this is the one door through which a model's dimensions come in; they are checked here.
+ */
+import * as v from "valibot";
+import { inputError } from "../errors.ts";
+
+/** Frequencies of the rotary embedding and how they are stretched for longer contexts. */
+export interface RopeConfig {
+  readonly theta: number;
+  readonly scaling:
+    | { readonly kind: "none" }
+    | { readonly kind: "linear"; readonly factor: number }
+    | {
+        readonly kind: "llama3";
+        readonly factor: number;
+        readonly lowFrequencyFactor: number;
+        readonly highFrequencyFactor: number;
+        readonly originalContext: number;
+      };
+}
+
+export interface ModelConfig {
+  /** `model_type` of the checkpoint: llama, qwen2, qwen3, mistral, mobilellm, gpt2. */
+  readonly modelType: string;
+  readonly vocabSize: number;
+  /** Width of the residual stream. */
+  readonly hiddenSize: number;
+  /** Sets of block weights in the checkpoint; how often they are played is the schedule's matter. */
+  readonly blocks: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headWidth: number;
+  readonly ffnSize: number;
+  /** Longest sequence that the model was made for. */
+  readonly contextLength: number;
+  readonly normEpsilon: number;
+  /** The output projection is the embedding. */
+  readonly tiedEmbeddings: boolean;
+  readonly rope: RopeConfig;
+  /** Positions that a block's attention sees; undefined: all. One entry a block. */
+  readonly windows: readonly (number | undefined)[];
+  readonly bias: { readonly qkv: boolean; readonly output: boolean; readonly ffn: boolean };
+  /** RMS norm on each query and key head (Qwen 3). */
+  readonly queryKeyNorm: boolean;
+  /** The schedule that the checkpoint brings, or undefined for each block once. */
+  readonly schedule: string | undefined;
+  /** End-of-text tokens that the config names. */
+  readonly stopTokens: readonly number[];
+}
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 31 - 1));
+const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
+const flag = v.optional(v.nullable(v.boolean()));
+const optionalCount = v.optional(v.nullable(count));
+
+const ropeScaling = v.looseObject({
+  rope_type: v.optional(v.nullable(v.string())),
+  type: v.optional(v.nullable(v.string())),
+  rope_theta: v.optional(v.nullable(positive)),
+  factor: v.optional(v.nullable(positive)),
+  low_freq_factor: v.optional(v.nullable(positive)),
+  high_freq_factor: v.optional(v.nullable(positive)),
+  original_max_position_embeddings: optionalCount,
+});
+
+const shared = {
+  model_type: v.string(),
+  vocab_size: count,
+  tie_word_embeddings: flag,
+  eos_token_id: v.optional(v.nullable(v.union([v.number(), v.array(v.number())]))),
+  refrain: v.optional(v.looseObject({ schedule: v.string() })),
+};
+
+const llamaSchema = v.looseObject({
+  ...shared,
+  hidden_size: count,
+  intermediate_size: count,
+  num_hidden_layers: count,
+  num_attention_heads: count,
+  num_key_value_heads: optionalCount,
+  head_dim: optionalCount,
+  hidden_act: v.optional(v.string(), "silu"),
+  max_position_embeddings: v.optional(count, 2048),
+  rms_norm_eps: v.optional(positive, 1e-6),
+  rope_theta: v.optional(v.nullable(positive)),
+  rope_scaling: v.optional(v.nullable(ropeScaling)),
+  rope_parameters: v.optional(v.nullable(ropeScaling)),
+  attention_bias: flag,
+  mlp_bias: flag,
+  sliding_window: optionalCount,
+  use_sliding_window: flag,
+  max_window_layers: v.optional(v.nullable(v.number())),
+  layer_types: v.optional(v.nullable(v.array(v.string()))),
+  share_embedding: flag,
+  layer_sharing: flag,
+});
+
+const gpt2Schema = v.looseObject({
+  ...shared,
+  n_embd: count,
+  n_layer: count,
+  n_head: count,
+  n_positions: v.optional(count, 1024),
+  n_inner: optionalCount,
+  layer_norm_epsilon: v.optional(positive, 1e-5),
+  activation_function: v.optional(v.string(), "gelu_new"),
+  scale_attn_weights: flag,
+  scale_attn_by_inverse_layer_idx: flag,
+  reorder_and_upcast_attn: flag,
+});
+
+/** Families that read a config in Llama's keys, with what sets each apart. */
+const llamaTypes: Readonly<Record<string, { qkvBias?: boolean; queryKeyNorm?: boolean; window?: boolean }>> = {
+  llama: {},
+  mistral: { window: true },
+  mobilellm: {},
+  qwen2: { qkvBias: true, window: true },
+  qwen3: { queryKeyNorm: true, window: true },
+};
+
+export const supportedTypes: readonly string[] = [...Object.keys(llamaTypes), "gpt2"];
+
+/** `path` stands in messages. Throws `config` where a key is missing or impossible, `model-type` where it is not ours. */
+export function parseConfig(config: Readonly<Record<string, unknown>>, path: string): ModelConfig {
+  const type = config.model_type;
+  if (typeof type !== "string" || !supportedTypes.includes(type)) {
+    throw inputError(
+      "model-type",
+      `${path}: model_type ${JSON.stringify(type) ?? "is missing"} is not one that Refrain plays`,
+      `It plays ${supportedTypes.join(", ")}.`,
+    );
+  }
+  const parsed = type === "gpt2" ? gpt2Config(read(gpt2Schema, config, path)) : llamaConfig(config, path);
+  checkShape(parsed, path);
+  return parsed;
+}
+
+function read<S extends v.GenericSchema>(schema: S, config: unknown, path: string): v.InferOutput<S> {
+  const result = v.safeParse(schema, config);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  const key = v.getDotPath(issue) ?? "";
+  throw inputError(
+    "config",
+    `${path}: ${key}: expected ${issue.expected ?? issue.requirement ?? "something else"}, got ${issue.received}`,
+    "config.json and the weights must come from the same model.",
+  );
+}
+
+function llamaConfig(config: Readonly<Record<string, unknown>>, path: string): ModelConfig {
+  const c = read(llamaSchema, config, path);
+  const { qkvBias = false, queryKeyNorm = false, window = false } = llamaTypes[c.model_type]!;
+  if (c.hidden_act !== "silu") {
+    throw inputError("config", `${path}: hidden_act: expected "silu", got "${c.hidden_act}"`, "Only SwiGLU is played.");
+  }
+  const bias = c.attention_bias ?? false;
+  return {
+    modelType: c.model_type,
+    vocabSize: c.vocab_size,
+    hiddenSize: c.hidden_size,
+    blocks: c.num_hidden_layers,
+    heads: c.num_attention_heads,
+    kvHeads: c.num_key_value_heads ?? c.num_attention_heads,
+    headWidth: c.head_dim ?? Math.floor(c.hidden_size / c.num_attention_heads),
+    ffnSize: c.intermediate_size,
+    contextLength: c.max_position_embeddings,
+    normEpsilon: c.rms_norm_eps,
+    // MobileLLM's own code ties by a flag of its own and leaves tie_word_embeddings false.
+    tiedEmbeddings: c.share_embedding ?? c.tie_word_embeddings ?? false,
+    rope: ropeConfig(c, path),
+    windows: window ? slidingWindows(c, path) : Array(c.num_hidden_layers).fill(undefined),
+    bias: { qkv: qkvBias || bias, output: bias && !qkvBias, ffn: c.mlp_bias ?? false },
+    queryKeyNorm,
+    schedule: c.refrain?.schedule ?? (c.layer_sharing ? `each(0-${c.num_hidden_layers - 1})x2` : undefined),
+    stopTokens: [c.eos_token_id ?? []].flat(),
+  };
+}
+
+function ropeConfig(c: v.InferOutput<typeof llamaSchema>, path: string): RopeConfig {
+  // transformers 5 puts theta and scaling into rope_parameters; before, they were two keys.
+  const scaling = c.rope_parameters ?? c.rope_scaling ?? {};
+  const theta = scaling.rope_theta ?? c.rope_theta ?? 10000;
+  const kind = scaling.rope_type ?? scaling.type ?? "default";
+  const need = (key: "factor" | "low_freq_factor" | "high_freq_factor" | "original_max_position_embeddings") => {
+    const value = scaling[key];
+    if (typeof value !== "number") {
+      throw inputError("config", `${path}: rope_scaling.${key}: expected a number, got nothing (type "${kind}")`);
+    }
+    return value;
+  };
+  if (kind === "default") return { theta, scaling: { kind: "none" } };
+  if (kind === "linear") return { theta, scaling: { kind: "linear", factor: need("factor") } };
+  if (kind === "llama3") {
+    return {
+      theta,
+      scaling: {
+        kind: "llama3",
+        factor: need("factor"),
+        lowFrequencyFactor: need("low_freq_factor"),
+        highFrequencyFactor: need("high_freq_factor"),
+        originalContext: need("original_max_position_embeddings"),
+      },
+    };
+  }
+  throw inputError("config", `${path}: rope_scaling type "${kind}" is not played`, "Known: default, linear, llama3.");
+}
+
+function slidingWindows(c: v.InferOutput<typeof llamaSchema>, path: string): (number | undefined)[] {
+  const blocks = c.num_hidden_layers;
+  const window = c.use_sliding_window === false ? undefined : (c.sliding_window ?? undefined);
+  if (c.layer_types) {
+    if (c.layer_types.length !== blocks) {
+      throw inputError("config", `${path}: layer_types has ${c.layer_types.length} entries for ${blocks} blocks`);
+    }
+    return c.layer_types.map((type) => (type === "sliding_attention" ? window : undefined));
+  }
+  // Qwen 2 and 3 use the window only from block max_window_layers on.
+  const first = c.model_type === "mistral" ? 0 : (c.max_window_layers ?? blocks);
+  return Array.from({ length: blocks }, (_, block) => (block >= first ? window : undefined));
+}
+
+function gpt2Config(c: v.InferOutput<typeof gpt2Schema>): ModelConfig {
+  if (!["gelu_new", "gelu_pytorch_tanh"].includes(c.activation_function)) {
+    throw inputError("config", `config.json: activation_function "${c.activation_function}" is not played`);
+  }
+  if (c.scale_attn_weights === false || c.scale_attn_by_inverse_layer_idx) {
+    throw inputError("config", "config.json: attention scaled otherwise than by the head width is not played");
+  }
+  return {
+    modelType: c.model_type,
+    vocabSize: c.vocab_size,
+    hiddenSize: c.n_embd,
+    blocks: c.n_layer,
+    heads: c.n_head,
+    kvHeads: c.n_head,
+    headWidth: Math.floor(c.n_embd / c.n_head),
+    ffnSize: c.n_inner ?? 4 * c.n_embd,
+    contextLength: c.n_positions,
+    normEpsilon: c.layer_norm_epsilon,
+    tiedEmbeddings: c.tie_word_embeddings ?? true,
+    rope: { theta: 10000, scaling: { kind: "none" } },
+    windows: Array(c.n_layer).fill(undefined),
+    bias: { qkv: true, output: true, ffn: true },
+    queryKeyNorm: false,
+    schedule: c.refrain?.schedule,
+    stopTokens: [c.eos_token_id ?? []].flat(),
+  };
+}
+
+/** What the kernels and the notation need of any model. */
+function checkShape(c: ModelConfig, path: string): void {
+  const refuse = (message: string, help?: string) => {
+    throw inputError("config", `${path}: ${message}`, help);
+  };
+  if (c.heads % c.kvHeads !== 0) refuse(`${c.heads} query heads cannot share ${c.kvHeads} key/value heads evenly`);
+  if (c.modelType === "gpt2" && c.hiddenSize % c.heads !== 0) {
+    refuse(`hidden size ${c.hiddenSize} does not divide into ${c.heads} heads`);
+  }
+  if (c.headWidth % 4 !== 0) refuse(`heads are ${c.headWidth} wide; the kernels need a multiple of 4`);
+  if (c.blocks > 4096) refuse(`${c.blocks} blocks; at most 4,096 are played`);
+}

@@ -1,0 +1,192 @@
+/**
+ * Streams a checkpoint into a parameter store: a few MiB at a time, straight into place. What a file keeps in the blocks
+ * that the kernels read goes through unrounded; all else passes through f32.
+ */
+import { BLOCK, GROUP, type Parameter, type StorageType } from "../engine/parameter.ts";
+import { type BlockType, blockStorage, type ParameterStore } from "../engine/wasm/parameter-store.ts";
+import { inputError } from "../errors.ts";
+import type { OnProgress } from "../progress.ts";
+import type { Checkpoint, StoredTensor, StoredType } from "../weights/checkpoint.ts";
+import { dequantize, typeInfo } from "../weights/dequantize.ts";
+
+/** How matrices are to be kept; "file": as near to the file's own types as the engine has. */
+export type WeightChoice = "f32" | "f16" | "q8" | "q4" | "file";
+
+const CHUNK_BYTES = 4 << 20;
+
+const nearest: Readonly<Record<StoredType, StorageType>> = {
+  F32: "f32",
+  F16: "f16",
+  BF16: "f16",
+  Q8_0: "q8",
+  Q4_0: "q4",
+  Q4_1: "q4_1",
+  // The engine has no kernel for these: q8 holds their values to about three digits.
+  Q5_0: "q8",
+  Q5_1: "q8",
+  Q4_K: "q8",
+  Q5_K: "q8",
+  Q6_K: "q8",
+};
+
+/** The type that a matrix is kept in. A 4-bit file that is asked for in 4 bits keeps its own 4-bit form. */
+export function storageType(stored: StoredType, choice: WeightChoice): StorageType {
+  if (choice === "file") return nearest[stored];
+  return choice === "q4" && stored === "Q4_1" ? "q4_1" : choice;
+}
+
+/** The tensor of a parameter, its shape checked. */
+export function findTensor(checkpoint: Checkpoint, parameter: Parameter): StoredTensor {
+  const tensor = checkpoint.tensors.get(parameter.name);
+  if (!tensor) {
+    const tied = parameter.part === "head" ? " (its config says that embeddings are not tied)" : "";
+    throw inputError(
+      "tensor-missing",
+      `${checkpoint.path}: tensor ${parameter.name} is missing${tied}`,
+      "The file is incomplete, or its config is of another model. `refrain inspect` lists what is there.",
+    );
+  }
+  const flipped = isTransposed(parameter, tensor);
+  const { rows, columns } = parameter;
+  const expected = parameter.kind === "vector" ? [columns] : flipped ? [columns, rows] : [rows, columns];
+  if (tensor.shape.join() !== expected.join()) {
+    throw inputError(
+      "tensor-shape",
+      `${checkpoint.path}: tensor ${tensor.storedName}: expected shape [${expected.join(", ")}] from the config, got [${tensor.shape.join(", ")}]`,
+      "The config and the weights are of different models.",
+    );
+  }
+  return tensor;
+}
+
+/** True where the file holds [columns, rows]. */
+export function isTransposed(parameter: Parameter, tensor: StoredTensor): boolean {
+  return (parameter.transposed ?? false) !== (tensor.transposed ?? false);
+}
+
+export interface LoadWeightsOptions {
+  readonly onProgress?: OnProgress | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Loads `parameters` into `store`, each as `storageType` says. */
+export async function loadWeights(
+  checkpoint: Checkpoint,
+  parameters: readonly Parameter[],
+  choice: WeightChoice,
+  store: ParameterStore,
+  { onProgress, signal }: LoadWeightsOptions = {},
+): Promise<void> {
+  const tensors = parameters.map((parameter) => ({ parameter, tensor: findTensor(checkpoint, parameter) }));
+  const total = tensors.reduce((sum, { tensor }) => sum + tensor.byteLength, 0);
+  let done = 0;
+  for (const { parameter, tensor } of tensors) {
+    store.reserve(parameter, storageType(tensor.type, choice));
+    for await (const bytes of loadTensor(checkpoint, parameter, tensor, store)) {
+      signal?.throwIfAborted();
+      done += bytes;
+      onProgress?.({ label: "loading weights", done, total, unit: "bytes" });
+    }
+  }
+}
+
+/** Yields the bytes read after each chunk. */
+async function* loadTensor(
+  checkpoint: Checkpoint,
+  parameter: Parameter,
+  tensor: StoredTensor,
+  store: ParameterStore,
+): AsyncGenerator<number> {
+  if (parameter.kind === "vector") {
+    store.writeVector(parameter, await readRows(checkpoint, tensor, 0, 1, parameter.columns));
+    yield tensor.byteLength;
+    return;
+  }
+  if (isTransposed(parameter, tensor)) {
+    store.writeRows(parameter, 0, await readTransposed(checkpoint, tensor, parameter));
+    yield tensor.byteLength;
+    return;
+  }
+  const { rows, columns } = parameter;
+  const block = keptAsIs(tensor, store.type(parameter), columns);
+  const rowBytes = tensor.byteLength / rows;
+  const unit = tensor.interleavedHeads ? leastCommonMultiple(GROUP, rows / tensor.interleavedHeads) : GROUP;
+  const chunk = Math.max(1, Math.floor(CHUNK_BYTES / (columns * 4) / unit)) * unit;
+  for (let first = 0; first < rows; first += chunk) {
+    const count = Math.min(chunk, rows - first);
+    if (block) {
+      let bytes = await checkpoint.read(tensor, first * rowBytes, (first + count) * rowBytes);
+      if (tensor.interleavedHeads) bytes = halvesInOrder(bytes, count, rows / tensor.interleavedHeads);
+      store.writeBlocks(parameter, first, count, bytes, block);
+    } else {
+      let values = await readRows(checkpoint, tensor, first, count, columns);
+      if (tensor.interleavedHeads) values = halvesInOrder(values, count, rows / tensor.interleavedHeads);
+      store.writeRows(parameter, first, values);
+    }
+    yield count * rowBytes;
+  }
+}
+
+/** The block type of a tensor that the kernels read unchanged, if it is one. */
+function keptAsIs(tensor: StoredTensor, kept: StorageType, columns: number): BlockType | undefined {
+  if (columns % BLOCK !== 0) return undefined;
+  const type = tensor.type;
+  return (type === "Q8_0" || type === "Q4_0" || type === "Q4_1") && blockStorage[type] === kept ? type : undefined;
+}
+
+/** Rows [first, first + count) as f32, in the file's order. */
+export async function readRows(
+  checkpoint: Checkpoint,
+  tensor: StoredTensor,
+  first: number,
+  count: number,
+  columns: number,
+): Promise<Float32Array> {
+  const { block, bytes } = typeInfo[tensor.type];
+  if (columns % block !== 0) {
+    throw inputError(
+      "tensor-shape",
+      `${checkpoint.path}: tensor ${tensor.storedName}: rows of ${columns} do not divide into ${tensor.type} blocks of ${block}`,
+    );
+  }
+  const rowBytes = (columns / block) * bytes;
+  const out = new Float32Array(count * columns);
+  dequantize(tensor.type, await checkpoint.read(tensor, first * rowBytes, (first + count) * rowBytes), out);
+  return out;
+}
+
+/** A [columns, rows] tensor as [rows, columns]; read whole, since every row of it is spread over the file. */
+export async function readTransposed(
+  checkpoint: Checkpoint,
+  tensor: StoredTensor,
+  { rows, columns }: Parameter,
+): Promise<Float32Array> {
+  const out = new Float32Array(rows * columns);
+  const chunk = Math.max(1, Math.floor(CHUNK_BYTES / (rows * 4)));
+  for (let first = 0; first < columns; first += chunk) {
+    const count = Math.min(chunk, columns - first);
+    const values = await readRows(checkpoint, tensor, first, count, rows);
+    for (let c = 0; c < count; c++) {
+      for (let r = 0; r < rows; r++) out[r * columns + first + c] = values[c * rows + r]!;
+    }
+  }
+  return out;
+}
+
+/** Rows of whole rotary heads from x0 y0 x1 y1 … to x0 x1 … y0 y1 …. */
+export function halvesInOrder<A extends Float32Array | Uint8Array>(rows: A, count: number, headWidth: number): A {
+  const length = rows.length / count;
+  const out = rows.slice() as A;
+  for (let head = 0; head < count; head += headWidth) {
+    for (let i = 0; i < headWidth; i++) {
+      const from = (head + i) * length;
+      out.set(rows.subarray(from, from + length), (head + (i >> 1) + (i & 1) * (headWidth / 2)) * length);
+    }
+  }
+  return out;
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  const gcd = (x: number, y: number): number => (y === 0 ? x : gcd(y, x % y));
+  return (a / gcd(a, b)) * b;
+}

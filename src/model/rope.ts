@@ -1,0 +1,38 @@
+/** Tables of the rotary embedding: angle = position · frequency, frequency i = theta^(-2i / head width). */
+import type { RopeTable } from "../engine/graph.ts";
+import type { RopeConfig } from "./config.ts";
+
+const f32 = Math.fround;
+
+/**
+ * Cosines and sines for `positions` positions, each [positions, headWidth / 2]. Frequencies and angles are rounded to
+ * f32 where PyTorch rounds them: at position 2,000 the difference would show in the third digit.
+ */
+export function ropeTable(rope: RopeConfig, headWidth: number, positions: number): RopeTable {
+  const half = headWidth / 2;
+  const frequencies = Array.from({ length: half }, (_, i) =>
+    stretched(f32(1 / f32(rope.theta ** f32((2 * i) / headWidth))), rope.scaling),
+  );
+  const cosines = new Float32Array(positions * half);
+  const sines = new Float32Array(positions * half);
+  for (let position = 0, at = 0; position < positions; position++) {
+    for (let i = 0; i < half; i++, at++) {
+      const angle = f32(position * frequencies[i]!);
+      cosines[at] = Math.cos(angle);
+      sines[at] = Math.sin(angle);
+    }
+  }
+  return { cosines, sines };
+}
+
+/** Long wavelengths are stretched by `factor`, short ones kept, those between blended (Llama 3.1's model card). */
+function stretched(frequency: number, scaling: RopeConfig["scaling"]): number {
+  if (scaling.kind === "none") return frequency;
+  if (scaling.kind === "linear") return f32(frequency / scaling.factor);
+  const { factor, lowFrequencyFactor, highFrequencyFactor, originalContext } = scaling;
+  const wavelength = (2 * Math.PI) / frequency;
+  if (wavelength < originalContext / highFrequencyFactor) return frequency;
+  if (wavelength > originalContext / lowFrequencyFactor) return f32(frequency / factor);
+  const kept = (originalContext / wavelength - lowFrequencyFactor) / (highFrequencyFactor - lowFrequencyFactor);
+  return f32((1 - kept) * (frequency / factor) + kept * frequency);
+}
