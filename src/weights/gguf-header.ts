@@ -62,7 +62,12 @@ export async function readGgufHeader(source: ByteSource): Promise<GgufHeader> {
 
 async function readVersion(cursor: ByteCursor, file: string): Promise<number> {
   await cursor.need(8, "the start of the header");
-  if (cursor.u32() !== 0x46554747) {
+  const magic = cursor.u32();
+  if (magic === 0x73726576) {
+    const help = 'Run "git lfs pull" in the repository that it came from, or download the file itself.';
+    throw inputError("git-lfs-pointer", `${file} is a Git LFS pointer, not the weights`, help);
+  }
+  if (magic !== 0x46554747) {
     throw inputError("gguf-magic", `${file}: not a GGUF file (it does not start with "GGUF")`);
   }
   const version = cursor.u32();
