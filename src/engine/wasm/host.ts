@@ -24,4 +24,6 @@ export interface Host {
   startWorker(task: WorkerTask): HostWorker;
   /** Cores that this process may use. */
   readonly cores: number;
+  /** Bytes of memory that the system can still give. */
+  availableMemory(): number;
 }

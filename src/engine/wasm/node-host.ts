@@ -1,6 +1,6 @@
 /** The player's host under Node: kernels from this package's `wasm/` folder, workers from `node:worker_threads`. */
 import { readFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
+import { availableParallelism, freemem } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import type { Host } from "./host.ts";
@@ -20,6 +20,9 @@ exports.work(thread, threads, 0);
 export const nodeHost: Host = {
   cores: availableParallelism(),
 
+  // Where the kernel says what it could free for us, that; else what is free now.
+  availableMemory: () => process.availableMemory?.() ?? freemem(),
+
   prepare() {
     // Node 20 has relaxed SIMD behind this flag; later versions have it on and ignore an unknown flag's absence.
     if (Number(process.versions.node.split(".")[0]) < 22) setFlagsFromString("--experimental-wasm-relaxed-simd");
@@ -32,11 +35,13 @@ export const nodeHost: Host = {
   startWorker(task) {
     const worker = new Worker(workerSource, { eval: true, workerData: task, stdin: false });
     const ready = new Promise<void>((resolve, reject) => {
-      worker.once("message", () => resolve());
+      worker.once("message", () => {
+        // From here on it only waits: a forgotten model must not keep the process alive.
+        worker.unref();
+        resolve();
+      });
       worker.once("error", reject);
     });
-    // A forgotten model must not keep the process alive.
-    worker.unref();
     return {
       ready,
       terminate: async () => {

@@ -1,0 +1,12 @@
+/** What `import … from "refrain"` gives. */
+export { RefrainError } from "./errors.ts";
+export type { GenerateOptions, GenerateStats } from "./generate/generate.ts";
+export type { ModelConfig } from "./model/config.ts";
+export type { SaveOptions } from "./model/save-model.ts";
+export type { Session, SessionOptions } from "./model/session.ts";
+export type { OnProgress, Progress } from "./progress.ts";
+export { type LoadOptions, load, Model, type WeightType } from "./refrain.ts";
+export { parseSchedule } from "./schedule/parse.ts";
+export { printSchedule } from "./schedule/print.ts";
+export type { Schedule, Step, Steps } from "./schedule/schedule.ts";
+export type { ChatMessage, Tokenizer } from "./text/tokenizer.ts";
