@@ -1,10 +1,10 @@
 /**
  * How much does a run of steps change the hidden state? Two answers from one forward pass, in plain numbers.
  *
- * - Block Influence of step i: the mean over all tokens of 1 - cos(x_i, x_{i+1}) (ShortGPT, arXiv 2403.03853, eq. 1),
+ * - Block Influence of step i: the mean over all tokens of 1 - cos(x_i, x_{i+1}) (ShortGPT, arXiv 2403.03853),
  *   where x_i is the hidden state that step i reads. Averaged, so that it does not grow with the text.
  * - Angular distance of the n steps from l on: the mean over windows of arccos(cos(x_l, x_{l+n})) / π at the last token
- *   of the window ("The Unreasonable Ineffectiveness of the Deeper Layers", arXiv 2403.17887, eq. 4).
+ *   of the window ("The Unreasonable Ineffectiveness of the Deeper Layers", arXiv 2403.17887, section 3.2).
  *   0: same direction, 0.5: right angle, 1: opposite.
  *
  * The state after the last step is the one before the final norm; a state after it would charge the norm to that step.

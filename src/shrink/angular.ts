@@ -1,6 +1,6 @@
 /**
  * Drops the run of n steps that turns the hidden state least ("The Unreasonable Ineffectiveness of the Deeper Layers",
- * arXiv 2403.17887, algorithm 1): l* = argmin over l of the angular distance between what step l reads and what step
+ * arXiv 2403.17887, section 3.2): l* = argmin over l of the angular distance between what step l reads and what step
  * l + n reads; the steps l* … l*+n-1 go.
  *
  * Every run is scored, also the one that begins with step 0 and the one that ends with the last step: the formula does

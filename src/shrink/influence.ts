@@ -1,5 +1,5 @@
 /**
- * Drops the n steps with the smallest Block Influence, wherever they stand (ShortGPT, arXiv 2403.03853, section 3).
+ * Drops the n steps with the smallest Block Influence, wherever they stand (ShortGPT, arXiv 2403.03853).
  * Each step is scored as if it went alone: that two neighbours may do the same work is not seen.
  * Steps that score the same: the deeper goes first.
  */

@@ -1,0 +1,218 @@
+/**
+ * report.html: one file that says what was done to a model and what it cost. Everything is inside (style, pictures as
+ * SVG); it runs no script, loads nothing, and forbids both to itself. Every string is escaped by the `markup` tag.
+ */
+import type { Similarity } from "../measure/similarity.ts";
+import type { Steps } from "../schedule/schedule.ts";
+import { bars } from "./bars.ts";
+import { formatBytes, formatCount, formatNumber, formatRatio, formatShortCount } from "./format.ts";
+import { heatMap } from "./heatmap.ts";
+import { type Content, Markup, markup } from "./markup.ts";
+import { strips } from "./strip.ts";
+
+/** One version of the model; the first one is what the others are compared with. */
+export interface VariantRow {
+  /** E.g. "before", "8 layers dropped". */
+  readonly name: string;
+  /** In the notation, e.g. "0-20 29". */
+  readonly schedule: string;
+  /** As drawn: what is played, and in its place what `dropped` took out. */
+  readonly steps: Steps;
+  /** Indices into `steps`, ascending. */
+  readonly dropped?: readonly number[];
+  /** Parameters that are stored. */
+  readonly uniqueParameters: number;
+  /** Parameters of the same model without sharing: every played step counted. */
+  readonly effectiveParameters: number;
+  /** Size of the stored weights. */
+  readonly bytes: number;
+  readonly kvBytesPerToken: number;
+  readonly perplexity: number;
+  /** Decode speed. */
+  readonly tokensPerSecond: number;
+  /** What it says to the prompt. */
+  readonly sample: string;
+}
+
+export interface ReportData {
+  readonly title: string;
+  readonly model: string;
+  /** As it shall be printed. */
+  readonly date: string;
+  /** Processor, cores, memory, operating system. */
+  readonly machine: string;
+  /** Version and variant of the engine, threads, type of the weights. */
+  readonly engine: string;
+  /** The text on which perplexity was measured. */
+  readonly text: { readonly name: string; readonly tokens: number };
+  /** Of the first variant, and on which text. */
+  readonly similarity?: { readonly text: string; readonly measured: Similarity };
+  /** At least one. */
+  readonly variants: readonly VariantRow[];
+  readonly prompt: string;
+  /** What to type to get this report again. */
+  readonly commands: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** A self-contained HTML file. */
+export function renderReport(data: ReportData): string {
+  return markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${data.title}</title>
+<style>${new Markup(STYLE)}</style>
+</head>
+<body>
+<main>
+<h1>${data.title}</h1>
+<p class="lead">${summary(data)}</p>
+${section("What it costs", costs(data))}
+${data.similarity && section("Which layers matter", similarityPictures(data, data.similarity))}
+${section("What is played", schedules(data))}
+${section("What they say", samples(data))}
+${section("How to get this report again", markup`<pre>${data.commands.join("\n")}</pre>`)}
+${section("Measured with", conditions(data))}
+</main>
+</body>
+</html>
+`.source;
+}
+
+function section(title: string, content: Content): Markup {
+  return markup`<section>
+<h2>${title}</h2>
+${content}
+</section>`;
+}
+
+/** One sentence: where it began, where it ended, what that did to size, perplexity and speed. */
+function summary({ model, variants }: ReportData): Content {
+  const first = variants[0]!;
+  const last = variants.at(-1)!;
+  if (first === last) return markup`${model} plays ${extent(first)}.`;
+  return markup`${model} went from ${extent(first)} to ${extent(last)}: <strong>${formatRatio(
+    last.bytes / first.bytes,
+  )} the size</strong> at <strong>${formatRatio(last.perplexity / first.perplexity)} the perplexity</strong> and <strong>${formatRatio(
+    last.tokensPerSecond / first.tokensPerSecond,
+  )} the speed</strong>.`;
+}
+
+function extent({ steps, dropped = [] }: VariantRow): string {
+  const played = steps.filter((_, step) => !dropped.includes(step));
+  const blocks = new Set(played.map(({ block }) => block)).size;
+  return `${count(played.length, "layer")} from ${count(blocks, "block")}`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+interface Measure {
+  readonly name: string;
+  readonly hint: string;
+  readonly of: (variant: VariantRow) => number;
+  readonly write: (value: number) => string;
+}
+
+const MEASURES: readonly Measure[] = [
+  { name: "Size", hint: "weights as stored", of: (v) => v.bytes, write: formatBytes },
+  { name: "Unique parameters", hint: "stored", of: (v) => v.uniqueParameters, write: formatShortCount },
+  { name: "Effective parameters", hint: "as played", of: (v) => v.effectiveParameters, write: formatShortCount },
+  { name: "Key/value cache", hint: "for each token", of: (v) => v.kvBytesPerToken, write: formatBytes },
+  { name: "Perplexity", hint: "lower is better", of: (v) => v.perplexity, write: formatNumber },
+  { name: "Speed", hint: "decode, tokens/s", of: (v) => v.tokensPerSecond, write: formatNumber },
+];
+
+function costs({ variants, text }: ReportData): Content {
+  const first = variants[0]!;
+  const rows = MEASURES.map(({ name, hint, of, write }) => {
+    const cells = variants.map((variant) => {
+      const ratio = variant !== first && markup` <small>${formatRatio(of(variant) / of(first))}</small>`;
+      return markup`<td>${write(of(variant))}${ratio}</td>`;
+    });
+    return markup`<tr><th scope="row">${name} <small>${hint}</small></th>${cells}</tr>
+`;
+  });
+  return markup`<div class="wide"><table>
+<thead><tr><td></td>${variants.map(({ name }) => markup`<th scope="col">${name}</th>`)}</tr></thead>
+<tbody>
+${rows}</tbody>
+</table></div>
+<p class="note">Small figures: times as much as “${first.name}”. Perplexity on ${text.name}, ${formatCount(text.tokens)} tokens.</p>`;
+}
+
+function similarityPictures(data: ReportData, { text, measured }: NonNullable<ReportData["similarity"]>): Content {
+  const dropped = data.variants.find((variant) => variant.dropped)?.dropped ?? [];
+  const sample = { name: text, tokens: measured.tokens, windows: measured.windows };
+  const errors = measured.standardErrors?.influence;
+  const map = heatMap({ model: data.model, text: sample, angular: measured.angular, dropped });
+  const chart = bars({
+    model: data.model,
+    text: sample,
+    influence: measured.influence,
+    dropped,
+    ...(errors && { errors }),
+  });
+  return markup`<p>A layer that hardly turns the hidden state is hardly missed. In the map a cell stands for a block of layers: below it
+its first layer, to the left how many there are. The darker, the less the block changes.</p>
+<figure>${new Markup(map)}</figure>
+<figure>${new Markup(chart)}</figure>`;
+}
+
+function schedules({ variants }: ReportData): Content {
+  return markup`<figure>${new Markup(strips({ title: "The schedules", strips: variants }))}</figure>`;
+}
+
+function samples({ variants, prompt }: ReportData): Content {
+  const cards = variants.map(
+    ({ name, sample }) => markup`<article><h3>${name}</h3><p class="text">${sample}</p></article>
+`,
+  );
+  return markup`<p>To this prompt:</p>
+<blockquote class="text">${prompt}</blockquote>
+<div class="cards">
+${cards}</div>`;
+}
+
+function conditions({ date, machine, engine, notes }: ReportData): Content {
+  return markup`<dl>
+<dt>Date</dt><dd>${date}</dd>
+<dt>Machine</dt><dd>${machine}</dd>
+<dt>Engine</dt><dd>${engine}</dd>
+</dl>
+${notes.length > 0 && markup`<ul>${notes.map((note) => markup`<li>${note}</li>`)}</ul>`}`;
+}
+
+const STYLE = `
+:root { color-scheme: light; --ink: #1d2129; --faint: #5b6270; --line: #dfe3ea; --tint: #f5f7fa; }
+* { box-sizing: border-box; }
+body { margin: 0; background: #fff; color: var(--ink); font: 16px/1.5 "DejaVu Sans", Arial, sans-serif; }
+main { max-width: 1048px; margin: 0 auto; padding: 32px 24px 64px; }
+h1 { font-size: 30px; line-height: 1.2; margin: 0 0 12px; }
+h2 { font-size: 21px; margin: 44px 0 12px; padding-top: 16px; border-top: 1px solid var(--line); }
+h3 { font-size: 14px; margin: 0 0 8px; color: var(--faint); }
+.lead { font-size: 18px; margin: 0; }
+.note, small { color: var(--faint); font-size: 13px; font-weight: 400; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: 8px 20px 8px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th[scope="row"] { text-align: left; font-weight: 400; padding-right: 40px; }
+thead th { font-size: 14px; }
+td small { display: inline-block; min-width: 56px; }
+figure { margin: 16px 0; border: 1px solid var(--line); border-radius: 6px; overflow-x: auto; }
+svg { display: block; width: 100%; min-width: 640px; height: auto; }
+pre, blockquote, article { background: var(--tint); border: 1px solid var(--line); border-radius: 6px; padding: 12px 16px; margin: 0; }
+pre { overflow-x: auto; font: 14px/1.5 "DejaVu Sans Mono", Menlo, Consolas, monospace; }
+blockquote { margin-bottom: 16px; border-left: 4px solid #31688e; }
+.text { white-space: pre-wrap; overflow-wrap: anywhere; }
+article .text { margin: 0; font-size: 14px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); gap: 16px; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 24px; margin: 0; }
+dt { color: var(--faint); }
+dd { margin: 0; overflow-wrap: anywhere; }
+@media print { h2 { break-after: avoid; } figure, article, table { break-inside: avoid; } }
+`;
