@@ -10,6 +10,7 @@ import { type GgufHeader, type GgufTensor, readGgufHeader } from "./gguf-header.
 import { type Architecture, architectures, type HubName, hubName } from "./gguf-names.ts";
 import { quote } from "./gguf-values.ts";
 import { openFile } from "./node-file.ts";
+import { tensorReader } from "./single-file.ts";
 
 /** The model in a GGUF file. Every fault of the file is an input error with a code `gguf-…`. */
 export async function openGguf(path: string): Promise<Checkpoint> {
@@ -43,10 +44,7 @@ export async function ggufCheckpoint(source: ByteSource): Promise<Checkpoint> {
       const metadata = tokenizerOf(header);
       return metadata.size === 0 ? undefined : { kind: "gguf", metadata };
     },
-    read: (tensor, begin, end) => {
-      const first = begins.get(tensor.name)!;
-      return source.read(first + begin, first + end);
-    },
+    read: tensorReader(source, begins),
     close: () => source.close(),
   };
 }
