@@ -52,7 +52,7 @@ function outerParameters(c: ModelConfig) {
   const matrix = { kind: "matrix", columns: D } as const;
   const vector = { kind: "vector", rows: 1, columns: D, part: "norm" } as const;
   const tokens: Parameter = { ...matrix, name: "transformer.wte.weight", rows: c.vocabSize, part: "embedding" }; // [V, D]
-  const positions: Parameter = { ...matrix, name: "transformer.wpe.weight", rows: c.contextLength, part: "embedding" }; // [T, D]
+  const positions: Parameter = { ...matrix, name: "transformer.wpe.weight", rows: c.contextLength, part: "positions" }; // [T, D]
   const head: Parameter = { ...matrix, name: "lm_head.weight", rows: c.vocabSize, part: "head" };
   return {
     tokens,

@@ -27,6 +27,12 @@ export interface SessionOptions {
   readonly hidden?: boolean;
 }
 
+export interface PlayOptions {
+  /** First row whose output is wanted; `tokens.length` for none. */
+  readonly tail?: number;
+  readonly targets?: ArrayLike<number>;
+}
+
 export interface FeedOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
@@ -110,15 +116,14 @@ export class Session {
   }
 
   /**
-   * Appends at most `maxRows` tokens in one synchronous play. With output "loss", `targets` names the token that each
-   * is to predict.
+   * Appends at most `maxRows` tokens in one synchronous play. The output is computed for the rows from `tail` on, by
+   * default as many as it has room for; with output "loss", `targets` names the token that each of them is to predict.
    */
-  play(tokens: ArrayLike<number>, targets?: ArrayLike<number>): void {
+  play(tokens: ArrayLike<number>, { tail, targets }: PlayOptions = {}): void {
     for (let i = 0; i < tokens.length; i++) this.checkToken(tokens[i]!);
     for (let i = 0; i < (targets?.length ?? 0); i++) this.checkToken(targets![i]!);
     this.checkRoom(tokens.length);
-    const tail = this.output === "last-logits" ? tokens.length - 1 : 0;
-    this.program.play(tokens, this.at, tail, targets);
+    this.program.play(tokens, this.at, tail ?? (this.output === "last-logits" ? tokens.length - 1 : 0), targets);
     this.at += tokens.length;
   }
 

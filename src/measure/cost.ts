@@ -1,0 +1,89 @@
+/**
+ * What a model costs, from its config and schedule alone: parameters, bytes, cache, operations. Nothing is loaded.
+ * A parameter counts once where it is unique, and as often as it is played where it is effective.
+ */
+import { type Parameter, parameterBytes, type StorageType } from "../engine/parameter.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { familyOf } from "../model/families.ts";
+import { parametersPlayed } from "../model/network.ts";
+import { hasAttention, hasFfn, type Steps } from "../schedule/schedule.ts";
+import { effectiveDepth, kvSlots, uniqueDepth } from "../schedule/stats.ts";
+
+export type Part = Parameter["part"];
+
+export interface PartCost {
+  readonly part: Part;
+  readonly unique: number;
+  /** Share of all unique parameters. */
+  readonly share: number;
+  readonly effective: number;
+}
+
+export interface Cost {
+  readonly parts: readonly PartCost[];
+  readonly uniqueParameters: number;
+  readonly effectiveParameters: number;
+  readonly uniqueDepth: number;
+  readonly effectiveDepth: number;
+  readonly blocksStored: number;
+  /** The embedding serves as output projection too. */
+  readonly tiedEmbeddings: boolean;
+  /** Bytes in memory with all matrices in one type, padding included. */
+  readonly bytes: Readonly<Record<Exclude<StorageType, "q4_1">, number>>;
+  /** Bytes that the cache grows by with each token; the engine keeps keys and values in f32. */
+  readonly kvBytesPerToken: number;
+  readonly kvSlots: number;
+  /** Floating-point operations for one token: two for each weight that is multiplied, attention apart. */
+  readonly flopsPerToken: number;
+  /** Further operations for each position that attention looks back at. */
+  readonly attentionFlopsPerPosition: number;
+}
+
+export const parameterCount = ({ rows, columns }: Parameter): number => rows * columns;
+
+const parts: readonly Part[] = ["embedding", "positions", "attention", "ffn", "norm", "head"];
+
+export function modelCost(config: ModelConfig, steps: Steps): Cost {
+  const stored = parametersPlayed(config, steps);
+  const family = familyOf(config);
+  const outer = family.outer(config);
+  const played = [
+    ...outer,
+    ...steps.flatMap((step) =>
+      family
+        .block(config, step.block)
+        .filter((p) => (p.half === "attention" ? hasAttention(step) : hasFfn(step))),
+    ),
+  ];
+  const sum = (parameters: readonly Parameter[]) => parameters.reduce((n, p) => n + parameterCount(p), 0);
+  const of = (parameters: readonly Parameter[], part: Part) => sum(parameters.filter((p) => p.part === part));
+  const uniqueParameters = sum(stored);
+  const bytes = (type: StorageType) => stored.reduce((n, p) => n + parameterBytes(p, type), 0);
+
+  // Looking a row up multiplies nothing; projecting onto the vocabulary multiplies the whole table.
+  const multiplied = played.filter((p) => p.kind === "matrix" && p.part !== "embedding" && p.part !== "positions");
+  const projection = config.tiedEmbeddings ? config.vocabSize * config.hiddenSize : 0;
+  const slots = kvSlots(steps);
+  return {
+    parts: parts
+      .map((part) => ({
+        part,
+        unique: of(stored, part),
+        share: of(stored, part) / uniqueParameters,
+        effective: of(played, part),
+      }))
+      .filter(({ unique }) => unique > 0),
+    uniqueParameters,
+    effectiveParameters: sum(played),
+    uniqueDepth: uniqueDepth(steps),
+    effectiveDepth: effectiveDepth(steps),
+    blocksStored: new Set(steps.map(({ block }) => block)).size,
+    tiedEmbeddings: config.tiedEmbeddings,
+    bytes: { f32: bytes("f32"), f16: bytes("f16"), q8: bytes("q8"), q4: bytes("q4") },
+    kvBytesPerToken: slots * 2 * config.kvHeads * config.headWidth * 4,
+    kvSlots: slots,
+    flopsPerToken: 2 * (sum(multiplied) + projection),
+    // A product of the query with each key, and of each weight with its value.
+    attentionFlopsPerPosition: slots * 4 * config.heads * config.headWidth,
+  };
+}
