@@ -21,8 +21,9 @@ export interface JsonReaderOptions {
   readonly maxDepth?: number;
 }
 
-/** All values of a file together. Over a hundred thousand tensors fit; what is refused would take 100 MB. */
-const maxValues = 1 << 20;
+/** Values and bytes of text in one file: fifty thousand tensors fit, and what is kept of a header stays below 100 MB. */
+const maxValues = 1 << 19;
+const maxTextBytes = 16 << 20;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -32,6 +33,7 @@ export class JsonReader {
   private at = 0;
   private depth = 0;
   private values = 0;
+  private textBytes = 0;
 
   constructor(bytes: Uint8Array, options: JsonReaderOptions) {
     this.bytes = bytes;
@@ -174,6 +176,8 @@ export class JsonReader {
       }
     }
     this.at = end + 1;
+    this.textBytes += end - begin;
+    if (this.textBytes > maxTextBytes) throw this.error(`more than ${maxTextBytes} bytes of text`, begin);
     try {
       if (!escaped) return utf8.decode(bytes.subarray(begin + 1, end));
       return String(JSON.parse(utf8.decode(bytes.subarray(begin, end + 1))));
