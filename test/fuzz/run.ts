@@ -4,9 +4,11 @@
  *     node --max-old-space-size=192 --import ./test/run-ts.mjs test/fuzz/run.ts [FORMAT [COUNT [FIRST SEED]]]
  */
 import { fuzz, type Target } from "./fuzz.ts";
+import { gguf } from "./gguf.ts";
+import { llama2c } from "./llama2c.ts";
 import { safetensors } from "./safetensors.ts";
 
-const targets: readonly Target[] = [safetensors];
+const targets: readonly Target[] = [safetensors, gguf, llama2c];
 const maxRssMB = 256;
 
 const [format, count = "100000", first = "0"] = process.argv.slice(2);
