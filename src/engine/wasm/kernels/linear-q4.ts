@@ -85,43 +85,41 @@ function gemv<Minima>(x: usize, w: usize, K: i32, y: usize, bias: usize, residua
   store4(y + 48, d, bias ? bias + 48 : 0, residual ? residual + 48 : 0);
 }
 
-/** The products of one activation row with four weight rows that are already unpacked to eight vectors. */
+/** Adds to `sum` the products of four columns in the low nibbles and of four in the high ones. */
 // @ts-ignore: decorator
 @inline
-function products(x: usize, w0: v128, w1: v128, w2: v128, w3: v128, w4: v128, w5: v128, w6: v128, w7: v128): v128 {
-  return i16x8.add(
-    i16x8.add(
-      i16x8.add(dot(v128.load32_splat(x), w0), dot(v128.load32_splat(x, 4), w1)),
-      i16x8.add(dot(v128.load32_splat(x, 8), w2), dot(v128.load32_splat(x, 12), w3)),
-    ),
-    i16x8.add(
-      i16x8.add(dot(v128.load32_splat(x, 16), w4), dot(v128.load32_splat(x, 20), w5)),
-      i16x8.add(dot(v128.load32_splat(x, 24), w6), dot(v128.load32_splat(x, 28), w7)),
-    ),
-  );
+function accumulate(sum: v128, x: usize, low: v128, high: v128): v128 {
+  return i16x8.add(sum, i16x8.add(dot(v128.load32_splat(x), low), dot(v128.load32_splat(x, 16), high)));
 }
 
-/** Four activation rows, four weight rows: the nibbles are unpacked once for all four. */
+/**
+ * Four activation rows, four weight rows: nibbles are unpacked once for all four. Four 16-bit and four f32 sums, the
+ * mask, two weights and what is in flight fill the 16 registers.
+ */
 function gemm4<Minima>(x: usize, xStride: usize, w: usize, scales: usize, K: i32, y: usize, yStride: usize, bias: usize, residual: usize): void {
-  const low = i8x16.splat(15);
+  const mask = i8x16.splat(15), zero = i16x8.splat(0), bytes = sizeof<Minima>() == 1 ? Q4_BLOCK : Q4_1_BLOCK;
   let a = f32x4.splat(0), b = a, c = a, d = a;
-  const x1 = xStride, x2 = xStride << 1, x3 = x1 + x2, sums = <usize>K >> 3;
-  let scale = x + <usize>K;
-  for (const xEnd = scale; x < xEnd; x += 32, scale += 4) {
-    let v = v128.load(w);
-    const w0 = v128.and(v, low), w4 = v128.and(i16x8.shr_u(v, 4), low);
-    v = v128.load(w, 64);
-    const w1 = v128.and(v, low), w5 = v128.and(i16x8.shr_u(v, 4), low);
-    v = v128.load(w, 128);
-    const w2 = v128.and(v, low), w6 = v128.and(i16x8.shr_u(v, 4), low);
-    v = v128.load(w, 192);
-    const w3 = v128.and(v, low), w7 = v128.and(i16x8.shr_u(v, 4), low);
-    a = scaled<Minima>(a, products(x, w0, w1, w2, w3, w4, w5, w6, w7), scales, v128.load32_splat(scale), load<i32>(scale + sums));
-    b = scaled<Minima>(b, products(x + x1, w0, w1, w2, w3, w4, w5, w6, w7), scales, v128.load32_splat(scale + x1), load<i32>(scale + x1 + sums));
-    c = scaled<Minima>(c, products(x + x2, w0, w1, w2, w3, w4, w5, w6, w7), scales, v128.load32_splat(scale + x2), load<i32>(scale + x2 + sums));
-    d = scaled<Minima>(d, products(x + x3, w0, w1, w2, w3, w4, w5, w6, w7), scales, v128.load32_splat(scale + x3), load<i32>(scale + x3 + sums));
-    w += sizeof<Minima>() == 1 ? Q4_BLOCK : Q4_1_BLOCK;
-    scales += sizeof<Minima>() == 1 ? Q4_BLOCK : Q4_1_BLOCK;
+  const sums = <usize>K >> 3;
+  let x1 = x + xStride, x2 = x1 + xStride, x3 = x2 + xStride, scale = x + <usize>K;
+  for (const xEnd = scale; x < xEnd; x += 32, x1 += 32, x2 += 32, x3 += 32, scale += 4) {
+    let p = zero, q = zero, r = zero, s = zero;
+    for (let g: usize = 0; g < 16; g += 4) {
+      const v = v128.load(w + (g << 4)), low = v128.and(v, mask), high = v128.and(i16x8.shr_u(v, 4), mask);
+      p = accumulate(p, x + g, low, high);
+      q = accumulate(q, x1 + g, low, high);
+      r = accumulate(r, x2 + g, low, high);
+      s = accumulate(s, x3 + g, low, high);
+    }
+    let at = scale;
+    a = scaled<Minima>(a, p, scales, v128.load32_splat(at), load<i32>(at + sums));
+    at += xStride;
+    b = scaled<Minima>(b, q, scales, v128.load32_splat(at), load<i32>(at + sums));
+    at += xStride;
+    c = scaled<Minima>(c, r, scales, v128.load32_splat(at), load<i32>(at + sums));
+    at += xStride;
+    d = scaled<Minima>(d, s, scales, v128.load32_splat(at), load<i32>(at + sums));
+    w += bytes;
+    scales += bytes;
   }
   store4(y, a, bias, residual);
   store4(y + yStride, b, bias, residual ? residual + yStride : 0);
