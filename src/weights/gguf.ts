@@ -1,5 +1,5 @@
 /**
- * Opens a GGUF file as a Checkpoint. The header is read here (a few milliseconds for most models); tensors only when they are
+ * Opens a GGUF file as a Checkpoint. The header is read here (2 MB of it, mostly vocabulary, for SmolLM2); tensors only when they are
  * asked for, from their place in the file.
  */
 import { inputError } from "../errors.ts";
