@@ -115,12 +115,7 @@ describe("refuses", () => {
       /asks for \d{24} bytes/,
       with0({ dim: huge - 1, hidden: huge, heads: 1, layers: 4096, vocabulary: huge }),
     ],
-    [
-      "text",
-      "llama2c-header",
-      /n_layers/,
-      new TextEncoder().encode("once upon a time there was a file"),
-    ],
+    ["text", "llama2c-header", /n_layers/, new TextEncoder().encode("once upon a time there was a file")],
   ])("%s (%s)", async (_what, code, message, bytes) => {
     await expect(open(bytes)).rejects.toMatchObject({ name: "RefrainError", kind: "input", code });
     await expect(open(bytes)).rejects.toThrow(message);
