@@ -10,7 +10,7 @@ export function pointAt(text: string, at: number, width = 1): string {
   const end = Math.min(text.length, at + AFTER);
   const head = (begin > 0 ? "…" : "") + printable(text.slice(begin, at));
   const tail = printable(text.slice(at, end)) + (end < text.length ? "…" : "");
-  return `\n  ${head}${tail}\n  ${" ".repeat(head.length)}${"^".repeat(Math.min(width, AFTER))}`;
+  return `\n  ${head}${tail}\n  ${" ".repeat(head.length)}${"^".repeat(Math.max(1, Math.min(width, end - at)))}`;
 }
 
 /** Line breaks would break the picture, and control characters could drive the reader's terminal. */

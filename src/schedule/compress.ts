@@ -2,10 +2,11 @@
  * The shortest notation for a list of steps: dynamic programming from the last step to the first.
  *
  * At every step it tries the items that could begin there (a range, `0x4`, `(…)x3`, `each(…)x2`) and keeps the shortest
- * text for the rest, in characters and then in items; among equals the item that covers most. What is inside a
- * repeat is found the same way. Not every conceivable form is tried: a group begins where its repetition begins or at its
- * lowest block, and `each` covers as much as it can. That keeps 4096 steps of anything within seconds, and it is
- * deterministic, which is what makes the print canonical: the same steps always give the same text.
+ * text for the rest: fewest characters, then fewest ranges, then fewest steps outside a repeat (`0 1x2` before `0-1 1`),
+ * and among equals the item that covers most. What is inside a repeat is found the same way. Not every conceivable form
+ * is tried: a group begins where its repetition begins or at its lowest block, and `each` covers as much as it can. That
+ * keeps 4096 steps of anything within seconds. No choice depends on anything but the steps, which makes the print
+ * canonical: the same steps always give the same text.
  */
 import type { RoutedStep } from "./expand.ts";
 import { PART_LETTER } from "./schedule.ts";
@@ -16,8 +17,9 @@ interface Form {
   readonly atoms: number;
 }
 
-/** Characters weigh more than atoms; a text has fewer atoms than this. */
-const CHARACTER = 2 ** 20;
+/** Weights that rank characters before atoms before steps outside a repeat: there are fewer than 2^13 of the last two. */
+const CHARACTER = 2 ** 26;
+const ATOM = 2 ** 13;
 
 /** The shortest notation of steps; `steps` is not empty. */
 export function compress(steps: readonly RoutedStep[]): string {
@@ -85,9 +87,9 @@ class Compressor {
     const single = stepText(this.step(word, begin));
     for (let length = longest; length >= 2; length--) {
       const last = String(this.step(word, begin + length - 1).block);
-      rest.offer(begin, length, single.length + 1 + last.length, 1, () => `${single}-${last}`);
+      rest.offer(begin, length, single.length + 1 + last.length, 1, length, () => `${single}-${last}`);
     }
-    rest.offer(begin, 1, single.length, 1, () => single);
+    rest.offer(begin, 1, single.length, 1, 1, () => single);
   }
 
   /** `0x4` and `(0-5)x2`. */
@@ -102,12 +104,12 @@ class Compressor {
       if (p === 1) {
         const single = stepText(this.step(word, begin));
         for (let n = times; n >= 2; n--) {
-          rest.offer(begin, n, single.length + 1 + String(n).length, 1, () => `${single}x${n}`);
+          rest.offer(begin, n, single.length + 1 + String(n).length, 1, 0, () => `${single}x${n}`);
         }
       } else if (beginsRepetition(word, begin, p) || beginsLowest(word, begin, p)) {
         const inner = this.shortest(word.slice(begin, begin + p));
         const text = `(${inner.text})x${times}`;
-        rest.offer(begin, p * times, text.length, inner.atoms, () => text);
+        rest.offer(begin, p * times, text.length, inner.atoms, 0, () => text);
       }
     }
   }
@@ -137,7 +139,7 @@ class Compressor {
     for (let at = begin; at < end; at += times) unit += word[at];
     const inner = this.shortest(unit);
     const text = `each(${inner.text})x${times}`;
-    rest.offer(begin, end - begin, text.length, inner.atoms, () => text);
+    rest.offer(begin, end - begin, text.length, inner.atoms, 0, () => text);
   }
 }
 
@@ -155,20 +157,24 @@ class Rest {
     this.next = new Int32Array(length);
   }
 
-  /** An item that covers `length` steps from `begin` on; it is kept where nothing as short has been offered before. */
-  offer(begin: number, length: number, characters: number, atoms: number, text: () => string): void {
-    const space = begin + length < this.length ? 1 : 0;
-    const cost = this.cost[begin + length]! + (characters + space) * CHARACTER + atoms;
+  /**
+   * An item that covers `length` steps from `begin` on; it is kept where nothing as short has been offered before.
+   * `outside` is how many of its steps stand outside a repeat.
+   */
+  offer(begin: number, length: number, characters: number, atoms: number, outside: number, text: () => string): void {
+    const end = begin + length;
+    const space = end < this.length ? 1 : 0;
+    const cost = this.cost[end]! + (characters + space) * CHARACTER + atoms * ATOM + outside;
     if (cost >= this.cost[begin]!) return;
     this.cost[begin] = cost;
-    this.next[begin] = begin + length;
+    this.next[begin] = end;
     this.item[begin] = text;
   }
 
   form(): Form {
     const items: string[] = [];
     for (let at = 0; at < this.length; at = this.next[at]!) items.push(this.item[at]!());
-    return { text: items.join(" "), atoms: this.cost[0]! % CHARACTER };
+    return { text: items.join(" "), atoms: Math.floor((this.cost[0]! % CHARACTER) / ATOM) };
   }
 }
 

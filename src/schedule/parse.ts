@@ -232,6 +232,6 @@ class Parser {
   }
 
   private error(code: string, at: number, what: string, help: string, width = 1): RefrainError {
-    return inputError(code, `schedule: ${what}${pointAt(this.text, at, Math.max(1, width))}`, help);
+    return inputError(code, `schedule: ${what}${pointAt(this.text, at, width)}`, help);
   }
 }
