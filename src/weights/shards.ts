@@ -26,7 +26,7 @@ export interface Shards {
 /** Every shard stays open while the model is, so there must be fewer than a process may have files (often 1024). */
 const maxShards = 512;
 /** The largest public models have an index of 10 MB. */
-const maxIndexBytes = 32 << 20;
+export const maxIndexBytes = 32 << 20;
 
 /**
  * Opens the weights of a folder, or one safetensors file in it. Errors: `weights-missing`, `weights-index`,
