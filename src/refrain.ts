@@ -7,10 +7,11 @@ import { ParameterStore } from "./engine/wasm/parameter-store.ts";
 import { WasmPlayer } from "./engine/wasm/player.ts";
 import { inputError } from "./errors.ts";
 import { type GenerateOptions, type GenerateStats, generate } from "./generate/generate.ts";
-import { type ModelConfig, parseConfig } from "./model/config.ts";
+import type { ModelConfig } from "./model/config.ts";
 import { refuseIfTooLarge } from "./model/fit.ts";
 import { findTensor, loadWeights, storageType } from "./model/load-weights.ts";
 import { parametersPlayed } from "./model/network.ts";
+import { readConfig } from "./model/read-config.ts";
 import { type SaveOptions, saveModel } from "./model/save-model.ts";
 import { planSession, Session, type SessionOptions } from "./model/session.ts";
 import type { OnProgress } from "./progress.ts";
@@ -69,7 +70,7 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Mod
   const { onProgress, signal } = options;
   const checkpoint = await openCheckpoint(name, { onProgress, signal });
   try {
-    const config = parseConfig(checkpoint.config, checkpoint.path);
+    const config = await readConfig(checkpoint);
     const steps = resolveSchedule(config, options.schedule);
     const vocabulary = await checkpoint.vocabulary();
     const tokenizer = vocabulary && (await openTokenizer(vocabulary));

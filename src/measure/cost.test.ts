@@ -5,7 +5,9 @@ import { parseSchedule } from "../schedule/parse.ts";
 import { identitySteps } from "../schedule/schedule.ts";
 import { modelCost } from "./cost.ts";
 
-const mobileLlm = (layers: number, heads: number, kvHeads: number, hidden: number, ffn: number, tied: boolean) =>
+type Shape = readonly [layers: number, heads: number, kvHeads: number, hidden: number, ffn: number];
+
+const mobileLlm = ([layers, heads, kvHeads, hidden, ffn]: Shape, tied: boolean) =>
   parseConfig(
     {
       model_type: "mobilellm",
@@ -34,7 +36,7 @@ describe("the cost of a model", () => {
         [true, tied],
         [false, untied],
       ] as const) {
-        const config = mobileLlm(...shape, isTied);
+        const config = mobileLlm(shape, isTied);
         expect(modelCost(config, identitySteps(config.blocks)).uniqueParameters).toBe(expected);
       }
     });
@@ -51,18 +53,20 @@ describe("the cost of a model", () => {
   });
 
   it("stores a block once however often it is played, but caches and computes every play", () => {
-    const config = mobileLlm(30, 9, 3, 576, 1536, true);
+    const config = mobileLlm([30, 9, 3, 576, 1536], true);
     const once = modelCost(config, identitySteps(30));
     const twice = modelCost(config, expand(parseSchedule("each(0-29)x2")));
     expect(twice.uniqueParameters).toBe(once.uniqueParameters);
     expect(twice.bytes).toEqual(once.bytes);
     expect(twice.kvBytesPerToken).toBe(2 * once.kvBytesPerToken);
     expect(twice.effectiveDepth).toBe(60);
-    expect(twice.effectiveParameters - once.effectiveParameters).toBe(30 * (2 * 576 * 576 + 2 * 576 * 192 + 3 * 576 * 1536 + 2 * 576));
+    expect(twice.effectiveParameters - once.effectiveParameters).toBe(
+      30 * (2 * 576 * 576 + 2 * 576 * 192 + 3 * 576 * 1536 + 2 * 576),
+    );
   });
 
   it("counts only the halves that are played", () => {
-    const config = mobileLlm(4, 9, 3, 576, 1536, true);
+    const config = mobileLlm([4, 9, 3, 576, 1536], true);
     const cost = modelCost(config, expand(parseSchedule("a0 f0 a1 f0 a2 f0")));
     expect(cost.parts.find(({ part }) => part === "ffn")!.unique).toBe(3 * 576 * 1536);
     expect(cost.parts.find(({ part }) => part === "ffn")!.effective).toBe(3 * 3 * 576 * 1536);
@@ -70,7 +74,7 @@ describe("the cost of a model", () => {
   });
 
   it("counts operations: two a weight, the vocabulary projection included", () => {
-    const config = mobileLlm(1, 9, 3, 576, 1536, true);
+    const config = mobileLlm([1, 9, 3, 576, 1536], true);
     const weights = 2 * 576 * 576 + 2 * 576 * 192 + 3 * 576 * 1536 + 32000 * 576;
     expect(modelCost(config, identitySteps(1)).flopsPerToken).toBe(2 * weights);
   });

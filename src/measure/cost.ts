@@ -50,9 +50,7 @@ export function modelCost(config: ModelConfig, steps: Steps): Cost {
   const played = [
     ...outer,
     ...steps.flatMap((step) =>
-      family
-        .block(config, step.block)
-        .filter((p) => (p.half === "attention" ? hasAttention(step) : hasFfn(step))),
+      family.block(config, step.block).filter((p) => (p.half === "attention" ? hasAttention(step) : hasFfn(step))),
     ),
   ];
   const sum = (parameters: readonly Parameter[]) => parameters.reduce((n, p) => n + parameterCount(p), 0);

@@ -17,7 +17,9 @@ export interface RopeConfig {
         readonly lowFrequencyFactor: number;
         readonly highFrequencyFactor: number;
         readonly originalContext: number;
-      };
+      }
+    /** What each frequency is divided by, as GGUF files bring it. */
+    | { readonly kind: "factors"; readonly factors: readonly number[] };
 }
 
 export interface ModelConfig {

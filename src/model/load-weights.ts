@@ -98,7 +98,7 @@ async function* loadTensor(
   store: ParameterStore,
 ): AsyncGenerator<number> {
   if (parameter.kind === "vector") {
-    store.writeVector(parameter, await readRows(checkpoint, tensor, 0, 1, parameter.columns));
+    store.writeVector(parameter, await readVector(checkpoint, tensor));
     yield tensor.byteLength;
     return;
   }
@@ -153,6 +153,13 @@ export async function readRows(
   const out = new Float32Array(count * columns);
   dequantize(tensor.type, await checkpoint.read(tensor, first * rowBytes, (first + count) * rowBytes), out);
   return out;
+}
+
+/** A vector as f32; a bias of interleaved heads in the order of its rows. */
+export async function readVector(checkpoint: Checkpoint, tensor: StoredTensor): Promise<Float32Array> {
+  const length = tensor.shape[0]!;
+  const values = await readRows(checkpoint, tensor, 0, 1, length);
+  return tensor.interleavedHeads ? halvesInOrder(values, length, length / tensor.interleavedHeads) : values;
 }
 
 /** A [columns, rows] tensor as [rows, columns]; read whole, since every row of it is spread over the file. */

@@ -8,10 +8,12 @@ import { steps as expand } from "../schedule/expand.ts";
 import { parseSchedule } from "../schedule/parse.ts";
 import { identitySteps, type Steps } from "../schedule/schedule.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { openGguf } from "../weights/gguf.ts";
 import { openHuggingFace } from "../weights/huggingface.ts";
-import { type ModelConfig, parseConfig } from "./config.ts";
+import type { ModelConfig } from "./config.ts";
 import { loadWeights, type WeightChoice } from "./load-weights.ts";
 import { parametersPlayed } from "./network.ts";
+import { readConfig } from "./read-config.ts";
 import { Session, type SessionOptions } from "./session.ts";
 
 let player: WasmPlayer;
@@ -28,9 +30,9 @@ interface Loaded {
 }
 
 async function load(name: string, choice: WeightChoice): Promise<Loaded> {
-  const path = fixturePath(`models/${name}`);
-  const checkpoint: Checkpoint = await openHuggingFace(path);
-  const config = parseConfig(checkpoint.config, path);
+  const path = fixturePath(name.endsWith(".gguf") ? `gguf/${name}` : `models/${name}`);
+  const checkpoint: Checkpoint = name.endsWith(".gguf") ? await openGguf(path) : await openHuggingFace(path);
+  const config = await readConfig(checkpoint);
   const steps = identitySteps(config.blocks);
   const store = new ParameterStore(player);
   await loadWeights(checkpoint, parametersPlayed(config, steps), choice, store);
@@ -50,10 +52,11 @@ const worst = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
   Array.from(a).reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
 
 describe("logits, hidden states and greedy tokens against transformers", () => {
-  for (const name of readdirSync(fixturePath("models")).sort()) {
+  const ggufs = readdirSync(fixturePath("gguf")).filter((name) => name !== "values.gguf");
+  for (const name of [...readdirSync(fixturePath("models")).sort(), ...ggufs.sort()]) {
     it(name, async () => {
       const model = await load(name, "f32");
-      for (const sequence of readReference(name).sequences) {
+      for (const sequence of readReference(name.replace(".gguf", "")).sequences) {
         const all = model.session({ output: "all-logits", hidden: true });
         all.play(sequence.ids);
         const vocab = sequence.logits.shape[1]!;

@@ -11,7 +11,7 @@ const f32 = Math.fround;
 export function ropeTable(rope: RopeConfig, headWidth: number, positions: number): RopeTable {
   const half = headWidth / 2;
   const frequencies = Array.from({ length: half }, (_, i) =>
-    stretched(f32(1 / f32(rope.theta ** f32((2 * i) / headWidth))), rope.scaling),
+    stretched(frequency(rope.theta, headWidth, i), i, rope.scaling),
   );
   const cosines = new Float32Array(positions * half);
   const sines = new Float32Array(positions * half);
@@ -25,14 +25,37 @@ export function ropeTable(rope: RopeConfig, headWidth: number, positions: number
   return { cosines, sines };
 }
 
+const frequency = (theta: number, headWidth: number, i: number): number =>
+  f32(1 / f32(theta ** f32((2 * i) / headWidth)));
+
 /** Long wavelengths are stretched by `factor`, short ones kept, those between blended (Llama 3.1's model card). */
-function stretched(frequency: number, scaling: RopeConfig["scaling"]): number {
+function stretched(frequency: number, i: number, scaling: RopeConfig["scaling"]): number {
   if (scaling.kind === "none") return frequency;
   if (scaling.kind === "linear") return f32(frequency / scaling.factor);
+  if (scaling.kind === "factors") return f32(frequency / scaling.factors[i]!);
   const { factor, lowFrequencyFactor, highFrequencyFactor, originalContext } = scaling;
   const wavelength = (2 * Math.PI) / frequency;
   if (wavelength < originalContext / highFrequencyFactor) return frequency;
   if (wavelength > originalContext / lowFrequencyFactor) return f32(frequency / factor);
   const kept = (originalContext / wavelength - lowFrequencyFactor) / (highFrequencyFactor - lowFrequencyFactor);
   return f32((1 - kept) * (frequency / factor) + kept * frequency);
+}
+
+/**
+ * The Llama 3 scaling that gives these factors, if there is one: GGUF files keep the factors, a Hugging Face config the
+ * four numbers behind them. Meta's models all have low 1 and high 4; the context that they were first made for is searched.
+ */
+export function llama3ScalingOf(rope: RopeConfig, headWidth: number): RopeConfig["scaling"] | undefined {
+  if (rope.scaling.kind !== "factors") return undefined;
+  const { factors } = rope.scaling;
+  for (let originalContext = 16; originalContext <= 2 ** 20; originalContext *= 2) {
+    const factor = Math.max(...factors);
+    const scaling = { kind: "llama3", factor, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContext } as const;
+    const agrees = factors.every((expected, i) => {
+      const plain = frequency(rope.theta, headWidth, i);
+      return Math.abs(plain / stretched(plain, i, scaling) / expected - 1) < 1e-4;
+    });
+    if (agrees) return scaling;
+  }
+  return undefined;
 }

@@ -6,7 +6,7 @@
  * blocks become F16.
  */
 import type { Parameter } from "../engine/parameter.ts";
-import { failure } from "../errors.ts";
+import { failure, inputError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import { printSteps } from "../schedule/print.ts";
 import { isIdentity, type Steps } from "../schedule/schedule.ts";
@@ -17,7 +17,8 @@ import { encodeF16 } from "../weights/half.ts";
 import { saveFolder, type TensorToWrite } from "../weights/save.ts";
 import type { ModelConfig } from "./config.ts";
 import { familyOf } from "./families.ts";
-import { findTensor, halvesInOrder, readRows, readTransposed } from "./load-weights.ts";
+import { findTensor, halvesInOrder, readRows, readTransposed, readVector } from "./load-weights.ts";
+import { llama3ScalingOf } from "./rope.ts";
 
 const CHUNK_BYTES = 4 << 20;
 
@@ -116,12 +117,32 @@ export function savedConfig(
     const first = original.max_window_layers;
     saved.max_window_layers = sources.filter((block) => block < first).length;
   }
+  if (config.rope.scaling.kind === "factors") saved.rope_scaling = llama3Scaling(config);
   saved.torch_dtype = dtype;
   // MobileLLM's flag and Refrain's schedule say the same thing; one of them may stay.
   if ("layer_sharing" in saved) saved.layer_sharing = false;
   delete saved.refrain;
   if (!isIdentity(layout.steps, sources.length)) saved.refrain = { schedule: printSteps(layout.steps) };
   return saved;
+}
+
+/** GGUF files bring factors; config.json wants the numbers behind them. */
+function llama3Scaling(config: ModelConfig): Record<string, unknown> {
+  const scaling = llama3ScalingOf(config.rope, config.headWidth);
+  if (scaling?.kind !== "llama3") {
+    throw inputError(
+      "rope-factors",
+      "rope_freqs.weight: these rotary factors are not Llama 3's, and config.json has no words for them",
+      "Save from the original Hugging Face folder of this model.",
+    );
+  }
+  return {
+    rope_type: "llama3",
+    factor: scaling.factor,
+    low_freq_factor: scaling.lowFrequencyFactor,
+    high_freq_factor: scaling.highFrequencyFactor,
+    original_max_position_embeddings: scaling.originalContext,
+  };
 }
 
 function toWrite(checkpoint: Checkpoint, parameter: Parameter, name: string): TensorToWrite {
@@ -175,6 +196,10 @@ async function* rearranged(
   if (tensor.transposed) {
     // The file holds [out, in] where the hub's name stands for [in, out]: turn it over as a whole.
     yield encode(await readTransposed(checkpoint, tensor, { ...parameter, rows: columns, columns: rows }));
+    return;
+  }
+  if (parameter.kind === "vector") {
+    yield encode(await readVector(checkpoint, tensor));
     return;
   }
   const unit = tensor.interleavedHeads ? rows / tensor.interleavedHeads : 1;

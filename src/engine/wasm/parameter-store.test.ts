@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { dequantize } from "../../weights/dequantize.ts";
+import { quantizeQ4_0, quantizeQ8_0 } from "../../weights/quantize.ts";
+import type { Parameter, StorageType } from "../parameter.ts";
+import { nodeHost } from "./node-host.ts";
+import { ParameterStore } from "./parameter-store.ts";
+import { WasmPlayer } from "./player.ts";
+
+let player: WasmPlayer;
+beforeAll(async () => {
+  player = await WasmPlayer.create(nodeHost, { threads: 1 });
+});
+afterAll(() => player.close());
+
+const matrix = (rows: number, columns: number): Parameter => ({
+  name: "w",
+  kind: "matrix",
+  rows,
+  columns,
+  part: "ffn",
+});
+
+/** Values of very different size, so that scales differ from block to block. */
+const values = (count: number) =>
+  Float32Array.from({ length: count }, (_, i) => Math.sin(i * 12.9898) * 10 ** (((i >> 5) % 5) - 3));
+
+function stored(parameter: Parameter, type: StorageType, write: (store: ParameterStore) => void): Float32Array {
+  const store = new ParameterStore(player);
+  store.reserve(parameter, type);
+  write(store);
+  const read = store.read(parameter);
+  store.dispose();
+  return read;
+}
+
+describe("what the kernels read", () => {
+  const parameter = matrix(37, 96);
+  const x = values(37 * 96);
+
+  it("is what was written, for f32; for f16 to half a unit in the last place", () => {
+    expect(stored(parameter, "f32", (store) => store.writeRows(parameter, 0, x))).toEqual(x);
+    stored(parameter, "f16", (store) => store.writeRows(parameter, 0, x)).forEach((value, i) => {
+      expect(Math.abs(value - x[i]!)).toBeLessThanOrEqual(Math.max(Math.abs(x[i]!) * 2 ** -11, 2 ** -25));
+    });
+  });
+
+  it("is ggml's rounding, to the bit, for q8 and q4", () => {
+    for (const [type, stored_, quantize, bytes] of [
+      ["q8", "Q8_0", quantizeQ8_0, 34],
+      ["q4", "Q4_0", quantizeQ4_0, 18],
+    ] as const) {
+      const blocks = new Uint8Array((x.length / 32) * bytes);
+      quantize(x, blocks);
+      const expected = new Float32Array(x.length);
+      dequantize(stored_, blocks, expected);
+      expect(stored(parameter, type, (store) => store.writeRows(parameter, 0, x))).toEqual(expected);
+    }
+  });
+
+  it("is a file's Q8_0, Q4_0 and Q4_1 blocks, to the bit", () => {
+    for (const [type, from, bytes] of [
+      ["q8", "Q8_0", 34],
+      ["q4", "Q4_0", 18],
+      ["q4_1", "Q4_1", 20],
+    ] as const) {
+      const blocks = Uint8Array.from({ length: (x.length / 32) * bytes }, (_, i) => (i * 197 + 11) & 0xff);
+      // f16 scales of ordinary size: the high byte of a scale decides.
+      for (let at = 0; at < blocks.length; at += bytes) {
+        blocks[at + 1] = 0x20 + ((at / bytes) % 24) + ((at / bytes) % 2) * 0x80;
+        if (from === "Q4_1") blocks[at + 3] = 0x30;
+      }
+      const expected = new Float32Array(x.length);
+      dequantize(from, blocks, expected);
+      expect(stored(parameter, type, (store) => store.writeBlocks(parameter, 0, 37, blocks, from))).toEqual(expected);
+    }
+  });
+
+  it("may be written in pieces that begin at groups of 16 rows", () => {
+    const pieces = stored(parameter, "q8", (store) => {
+      store.writeRows(parameter, 16, x.subarray(16 * 96));
+      store.writeRows(parameter, 0, x.subarray(0, 16 * 96));
+    });
+    expect(pieces).toEqual(stored(parameter, "q8", (store) => store.writeRows(parameter, 0, x)));
+  });
+});
+
+describe("bad weights", () => {
+  it("a weight that is not finite is named by row and column", () => {
+    const x = values(20 * 40);
+    x[17 * 40 + 3] = Number.NaN;
+    const store = new ParameterStore(player);
+    store.reserve(matrix(20, 40), "q8");
+    expect(() => store.writeRows(matrix(20, 40), 0, x)).toThrow(/w: the weight at row 17, column 3 is not a finite/);
+    store.dispose();
+  });
+
+  it("a weight that f16 cannot hold is refused", () => {
+    const x = values(20 * 40);
+    x[5] = 70_000;
+    const store = new ParameterStore(player);
+    store.reserve(matrix(20, 40), "f16");
+    expect(() => store.writeRows(matrix(20, 40), 0, x)).toThrow(/larger than f16 can hold/);
+    store.dispose();
+  });
+});
