@@ -133,7 +133,8 @@ const endings: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 function guard(partial: string): void {
   if (partials.size === 0) {
     process.on("exit", removePartials);
-    for (const signal of endings) process.on(signal, onSignal);
+    // First in the row: a listener that wants to be called once has left it by its own turn, and could not be counted.
+    for (const signal of endings) process.prependListener(signal, onSignal);
   }
   partials.add(partial);
 }

@@ -16,8 +16,8 @@ import { readSmallFile } from "./node-file.ts";
 import { indexFile, maxIndexBytes, readIndex, singleFile } from "./shards.ts";
 
 export interface HubOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: OnProgress;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /** What a model folder may have besides its weights; only config.json must be there. */

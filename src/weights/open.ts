@@ -11,9 +11,9 @@ import { openLlama2c } from "./llama2c.ts";
 import { openFile } from "./node-file.ts";
 
 export interface OpenOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Told of a download; opening itself takes no time worth a bar. */
-  readonly onProgress?: OnProgress;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /**

@@ -222,17 +222,20 @@ describe("what stops a save", () => {
   });
 
   /** A process that saves for ever, until the signal; gives what it ended with. */
-  async function saveAndSend(signal: NodeJS.Signals) {
+  async function saveAndSend(signal: NodeJS.Signals, onSignal = "") {
     const root = resolve(import.meta.dirname, "../..");
     const script = join(parent, "endless.ts");
     const endless = `
       import { saveFolder } from ${JSON.stringify(join(root, "src/weights/save.ts"))};
       async function* chunks() { for (;;) { yield new Uint8Array(1000); await new Promise((done) => setTimeout(done, 5)); } }
+      const controller = new AbortController();
+      ${onSignal}
       const tensor = { name: "a", type: "F32", shape: [1e8], byteLength: 4e8, chunks } as const;
-      await saveFolder(${JSON.stringify(out)}, { config: {}, tensors: [tensor], extraFiles: {} });`;
+      await saveFolder(${JSON.stringify(out)}, { config: {}, tensors: [tensor], extraFiles: {} }, controller)
+        .catch((error) => { process.exitCode = error.code === "interrupted" ? 130 : 1; });`;
     await writeFile(script, endless);
     const child = spawn(process.execPath, ["--import", join(root, "test/run-ts.mjs"), script], { stdio: "ignore" });
-    const ended = new Promise<NodeJS.Signals | null>((done) => child.on("exit", (_, endedBy) => done(endedBy)));
+    const ended = new Promise((done) => child.on("exit", (exitCode, endedBy) => done(endedBy ?? exitCode)));
     const partial = join(parent, `.model.partial-${child.pid}`, "model.safetensors");
     for (let tries = 0; tries < 1000 && !(await stat(partial).catch(() => undefined))?.size; tries++) await sleep(10);
     expect((await stat(partial)).size).toBeGreaterThan(0);
@@ -244,6 +247,11 @@ describe("what stops a save", () => {
 
   it.each(["SIGINT", "SIGTERM"] as const)("%s leaves nothing and still ends the process", async (signal) => {
     expect(await saveAndSend(signal)).toBe(signal);
+    expect(await readdir(parent)).toEqual([]);
+  });
+
+  it("a program that listens to Ctrl-C itself decides what it means", async () => {
+    expect(await saveAndSend("SIGINT", 'process.once("SIGINT", () => controller.abort());')).toBe(130);
     expect(await readdir(parent)).toEqual([]);
   });
 

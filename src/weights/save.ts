@@ -33,8 +33,8 @@ export interface FolderContent {
 export interface SaveOptions {
   /** Replace a folder that Refrain wrote. Anything else that is not empty is never replaced. */
   readonly overwrite?: boolean;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: OnProgress;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
   /** Bytes of tensors in one file. Default 5 GB, the hub's habit. */
   readonly maxShardBytes?: number;
   /** For tests. */
