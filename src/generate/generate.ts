@@ -21,7 +21,7 @@ export interface TokenModel {
    */
   feed(
     tokens: readonly number[],
-    options?: { readonly signal?: AbortSignal; readonly onProgress?: OnProgress },
+    options?: { readonly signal?: AbortSignal | undefined; readonly onProgress?: OnProgress },
   ): Promise<Float32Array>;
 }
 
@@ -33,9 +33,9 @@ export interface GenerateOptions extends SamplerOptions {
   /** Go on after the model's own end of text. */
   readonly ignoreStops?: boolean;
   /** Ends the generation after the token in progress, or within the prompt. No error is thrown. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Reports the prompt. */
-  readonly onProgress?: OnProgress;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 export interface GenerateStats {

@@ -1,9 +1,10 @@
 /**
  * Chat templates: the Jinja text that a model's makers ship, which turns messages into the one text that the model was trained on.
- * The engine is `@huggingface/jinja`; what a template may call beside it (`raise_exception`, `strftime_now`) is what transformers
- * gives to `apply_chat_template`. Tools and documents are not passed.
+ * The engine is `@huggingface/jinja`, with the whitespace rules of transformers (`trim_blocks`, `lstrip_blocks`). Its `Template` class
+ * is not used: the globals that it sets cannot be replaced, and its `strftime_now` names months in the language of the machine,
+ * where Llama 3's template means English. Tools and documents are not passed.
  */
-import { Template } from "@huggingface/jinja";
+import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
 import { inputError, RefrainError } from "../errors.ts";
 
 export interface ChatMessage {
@@ -32,21 +33,26 @@ export function renderChat(
   variables: ChatVariables,
   options: ChatOptions = {},
 ): string {
+  const globals = {
+    true: true,
+    false: false,
+    none: null,
+    True: true,
+    False: false,
+    None: null,
+    range,
+    raise_exception: refuse,
+    strftime_now: (format: unknown) => strftime(variables.now ?? new Date(), String(format)),
+    messages,
+    add_generation_prompt: options.generationPrompt ?? true,
+    bos_token: variables.bosToken,
+    eos_token: variables.eosToken,
+  };
   try {
-    return new Template(template).render({
-      messages,
-      add_generation_prompt: options.generationPrompt ?? true,
-      bos_token: variables.bosToken,
-      eos_token: variables.eosToken,
-      raise_exception: (message: unknown) => {
-        throw inputError(
-          "chat-template",
-          `the chat template refuses these messages: ${String(message)}`,
-          "Roles are usually an optional system message first, then user and assistant in turn.",
-        );
-      },
-      strftime_now: (format: unknown) => strftime(variables.now ?? new Date(), String(format)),
-    });
+    const environment = new Environment();
+    for (const [name, value] of Object.entries(globals)) environment.set(name, value);
+    const program = parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }));
+    return String(new Interpreter(environment).run(program).value);
   } catch (error) {
     if (RefrainError.is(error)) throw error;
     throw inputError(
@@ -55,6 +61,22 @@ export function renderChat(
       "Give the prompt without a template, or correct chat_template in tokenizer_config.json.",
     );
   }
+}
+
+function refuse(reason: unknown): never {
+  throw inputError(
+    "chat-template",
+    `the chat template refuses these messages: ${String(reason)}`,
+    "Roles are usually an optional system message first, then user and assistant in turn.",
+  );
+}
+
+/** Python's, with a bound: no conversation is longer. */
+function range(...bounds: readonly number[]): number[] {
+  const [start, stop, step = 1] = bounds.length === 1 ? [0, bounds[0]!] : [bounds[0]!, bounds[1]!, bounds[2]];
+  const count = Math.max(0, Math.ceil((stop - start) / step));
+  if (!(count <= 1e6)) throw new Error(`range(${bounds.join(", ")}) is too long`);
+  return Array.from({ length: count }, (_, i) => start + i * step);
 }
 
 /** The directives of C's strftime that templates use, in English and local time; others stay as they are. */

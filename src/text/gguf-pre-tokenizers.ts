@@ -10,6 +10,7 @@ export interface GgufPreTokenizer {
   readonly regexes: readonly string[];
   /** A word that is a token stays whole, whatever the merges would make of it. */
   readonly ignoreMerges?: boolean;
+  /** llama.cpp leaves this out; Qwen2's own tokenizer.json has it, so the model was trained with it. */
   readonly normalizer?: "NFC";
 }
 
