@@ -1,0 +1,62 @@
+/** The commands, in the order of the help. A command's file is loaded only when it is called. */
+import type { Command } from "./define.ts";
+
+export interface CommandEntry {
+  readonly name: string;
+  /** One line for the help. */
+  readonly summary: string;
+  /** A command line that works. */
+  readonly example: string;
+  readonly load: () => Promise<Command>;
+}
+
+export const commands: readonly CommandEntry[] = [
+  {
+    name: "run",
+    summary: "continue a prompt",
+    example: 'refrain run MODEL "Once upon a time" --max-tokens 64',
+    load: async () => (await import("./run.ts")).command,
+  },
+  {
+    name: "chat",
+    summary: "talk with a model",
+    example: "refrain chat MODEL",
+    load: async () => (await import("./chat.ts")).command,
+  },
+  {
+    name: "inspect",
+    summary: "parameters, bytes and FLOPs of a model, from its header alone",
+    example: "refrain inspect MODEL --json",
+    load: async () => (await import("./inspect.ts")).command,
+  },
+  {
+    name: "measure",
+    summary: "how much every step changes the hidden state, as a table and a heat map",
+    example: "refrain measure MODEL --text FILE",
+    load: async () => (await import("./measure.ts")).command,
+  },
+  {
+    name: "shrink",
+    summary: "write a smaller model: drop, share or repeat layers",
+    example: "refrain shrink MODEL --drop 6 --by angular -o OUT",
+    load: async () => (await import("./shrink.ts")).command,
+  },
+  {
+    name: "eval",
+    summary: "perplexity of a model on a text",
+    example: 'refrain eval MODEL --text FILE --schedule "0-20 27-29"',
+    load: async () => (await import("./eval.ts")).command,
+  },
+  {
+    name: "compare",
+    summary: "size, perplexity and speed of several models in one table",
+    example: "refrain compare A B --text FILE",
+    load: async () => (await import("./compare.ts")).command,
+  },
+  {
+    name: "demo",
+    summary: "measure, shrink and compare a real model, with a report",
+    example: "refrain demo --model MODEL --text FILE",
+    load: async () => (await import("./demo.ts")).command,
+  },
+];

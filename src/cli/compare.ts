@@ -1,0 +1,10 @@
+/** `refrain compare`: not built yet; the frame around it is. */
+import { failure } from "../errors.ts";
+import { defineRefrainCommand } from "./define.ts";
+
+export const command = defineRefrainCommand({
+  options: {},
+  run: async () => {
+    throw failure("not-built", "refrain compare is not built yet");
+  },
+});

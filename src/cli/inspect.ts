@@ -1,0 +1,10 @@
+/** `refrain inspect`: not built yet; the frame around it is. */
+import { failure } from "../errors.ts";
+import { defineRefrainCommand } from "./define.ts";
+
+export const command = defineRefrainCommand({
+  options: {},
+  run: async () => {
+    throw failure("not-built", "refrain inspect is not built yet");
+  },
+});

@@ -1,0 +1,10 @@
+/** `refrain measure`: not built yet; the frame around it is. */
+import { failure } from "../errors.ts";
+import { defineRefrainCommand } from "./define.ts";
+
+export const command = defineRefrainCommand({
+  options: {},
+  run: async () => {
+    throw failure("not-built", "refrain measure is not built yet");
+  },
+});
