@@ -1,0 +1,72 @@
+/**
+ * `npm run bench -- [decode] [prefill] [options]`: what stands in README.md. Without a name, all of them.
+ */
+import { existsSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { decode } from "./decode.mjs";
+import { loadByOthers } from "./machine.mjs";
+import { prefill } from "./prefill.mjs";
+import { printMachine } from "./report.mjs";
+
+const usage = `usage: npm run bench -- [decode] [prefill] [options]
+  --model FILE.gguf  a real model instead of the random ones
+  --type q4|q8       only one of the two weight types of the random models
+  --threads N        threads of every engine (2)
+  --rounds N         rounds that count (9; with --quick 3)
+  --tokens N         tokens decoded in a round (48; with --quick 24)
+  --quick            fewer rounds of fewer tokens
+  --json FILE        write the rows as JSON`;
+
+const benchmarks = { decode, prefill };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    model: { type: "string" },
+    type: { type: "string" },
+    threads: { type: "string", default: "2" },
+    rounds: { type: "string" },
+    tokens: { type: "string" },
+    quick: { type: "boolean", default: false },
+    json: { type: "string" },
+    help: { type: "boolean", default: false },
+  },
+});
+
+const names = positionals.length > 0 ? positionals : Object.keys(benchmarks);
+const whole = (text) => (/^[1-9]\d{0,3}$/.test(text) ? Number(text) : stop(`expected a whole number, got "${text}"`));
+const stop = (message) => {
+  console.error(`${message}\n\n${usage}`);
+  process.exit(1);
+};
+if (values.help) {
+  console.log(usage);
+  process.exit(0);
+}
+for (const name of names) if (!Object.hasOwn(benchmarks, name)) stop(`there is no benchmark "${name}"`);
+if (values.type !== undefined && !["q4", "q8"].includes(values.type)) stop(`there is no type "${values.type}"`);
+
+/** @type {import("./contest.mjs").Options} */
+const options = {
+  model: values.model,
+  types: values.type === undefined ? ["q4", "q8"] : [values.type],
+  threads: whole(values.threads),
+  rounds: whole(values.rounds ?? (values.quick ? "3" : "9")),
+  tokens: whole(values.tokens ?? (values.quick ? "24" : "48")),
+};
+
+if (!existsSync(new URL("node_modules/node-llama-cpp", import.meta.url))) {
+  stop("the peers are not installed; run: npm --prefix bench install");
+}
+
+printMachine();
+const others = loadByOthers();
+const rows = [];
+try {
+  for (const name of names) rows.push(...(await benchmarks[name](options)));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}
+console.log(others.describe());
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);

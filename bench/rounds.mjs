@@ -1,0 +1,29 @@
+/** Takes turns: in every round each lane runs once, alone; every second round goes backwards, so that drift cancels. */
+
+/**
+ * @param {Readonly<Record<string, () => Promise<{ figure: number, best?: number }>>>} lanes
+ * @param {number} rounds that count; one more is played first and forgotten (compilers, page faults, caches)
+ * @param {readonly (readonly [string, string])[]} same pairs of lanes that must end with the same likeliest token
+ * @returns {Promise<Record<string, number[]>>} figures by lane, one a round
+ */
+export async function takeTurns(lanes, rounds, same) {
+  const names = Object.keys(lanes);
+  const likeliest = {};
+  const figures = Object.fromEntries(names.map((name) => [name, []]));
+  for (let round = -1; round < rounds; round++) {
+    for (const name of round % 2 === 0 ? names : names.toReversed()) {
+      const { figure, best } = await lanes[name]();
+      likeliest[name] = best;
+      if (round >= 0) figures[name].push(figure);
+    }
+    process.stderr.write(round < rounds - 1 ? `\rround ${round + 2} of ${rounds} ` : "\r\x1b[K");
+  }
+  for (const [a, b] of same) {
+    if (likeliest[a] !== likeliest[b]) {
+      console.log(
+        `warning: ${a} ends with token ${likeliest[a]}, ${b} with ${likeliest[b]}; do they compute the same?`,
+      );
+    }
+  }
+  return figures;
+}
