@@ -1,5 +1,5 @@
 /**
- * The shortest notation for a list of steps: dynamic programming from the last step to the first.
+ * A short notation for a list of steps: dynamic programming from the last step to the first.
  *
  * At every step it tries the items that could begin there (a range, `0x4`, `(…)x3`, `each(…)x2`) and keeps the shortest
  * text for the rest: fewest characters, then fewest ranges, then fewest steps outside a repeat (`0 1x2` before `0-1 1`),

@@ -1,5 +1,5 @@
 /**
- * The canonical print: the shortest readable text of a schedule. Schedules that play the same print the same, and printing
+ * The canonical print: the shortest text that compress.ts finds. Schedules that play the same print the same, and printing
  * what the printer printed changes nothing.
  */
 import { compress } from "./compress.ts";
