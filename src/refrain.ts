@@ -2,6 +2,7 @@
  * The library's front door: `load` a model, generate with it, give it another schedule, save it.
  * The command line is a thin face over this file.
  */
+import { parameterBytes } from "./engine/parameter.ts";
 import { nodeHost } from "./engine/wasm/node-host.ts";
 import { ParameterStore } from "./engine/wasm/parameter-store.ts";
 import { WasmPlayer } from "./engine/wasm/player.ts";
@@ -138,9 +139,10 @@ export class Model {
     return this.loaded.player.describe();
   }
 
-  /** Bytes that the weights take in memory, each once however often it is played. */
+  /** Bytes that the weights of this schedule take in memory, each once however often it is played. */
   get weightBytes(): number {
-    return this.loaded.store.bytes;
+    const { config, store } = this.loaded;
+    return parametersPlayed(config, this.steps).reduce((sum, p) => sum + parameterBytes(p, store.type(p)), 0);
   }
 
   /**

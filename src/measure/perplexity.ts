@@ -31,12 +31,6 @@ export interface Perplexity {
   readonly tokensRead: number;
 }
 
-/** Window and stride where nobody asks for others: half of a window of at most 1,024 tokens is context. */
-export function defaultWindow(context: number): { window: number; stride: number } {
-  const window = Math.min(1024, context);
-  return { window, stride: Math.max(1, window >> 1) };
-}
-
 /** `session` must end in the loss; its sequence is replaced. */
 export async function perplexity(
   session: Session,

@@ -47,8 +47,6 @@ export interface ModelConfig {
   readonly queryKeyNorm: boolean;
   /** The schedule that the checkpoint brings, or undefined for each block once. */
   readonly schedule: string | undefined;
-  /** End-of-text tokens that the config names. */
-  readonly stopTokens: readonly number[];
 }
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 31 - 1));
@@ -70,7 +68,6 @@ const shared = {
   model_type: v.string(),
   vocab_size: count,
   tie_word_embeddings: flag,
-  eos_token_id: v.optional(v.nullable(v.union([v.number(), v.array(v.number())]))),
   refrain: v.optional(v.looseObject({ schedule: v.string() })),
 };
 
@@ -175,7 +172,6 @@ function llamaConfig(config: Readonly<Record<string, unknown>>, path: string): M
     bias: { qkv: qkvBias || bias, output: bias && !qkvBias, ffn: c.mlp_bias ?? false },
     queryKeyNorm,
     schedule: c.refrain?.schedule ?? (c.layer_sharing ? `each(0-${c.num_hidden_layers - 1})x2` : undefined),
-    stopTokens: [c.eos_token_id ?? []].flat(),
   };
 }
 
@@ -246,7 +242,6 @@ function gpt2Config(c: v.InferOutput<typeof gpt2Schema>): ModelConfig {
     bias: { qkv: true, output: true, ffn: true },
     queryKeyNorm: false,
     schedule: c.refrain?.schedule,
-    stopTokens: [c.eos_token_id ?? []].flat(),
   };
 }
 

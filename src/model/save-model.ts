@@ -82,11 +82,7 @@ export async function saveModel(
       tensors,
       extraFiles: options.extraFiles ?? {},
     },
-    {
-      overwrite: options.overwrite ?? false,
-      ...(options.signal && { signal: options.signal }),
-      ...(options.onProgress && { onProgress: options.onProgress }),
-    },
+    { overwrite: options.overwrite ?? false, signal: options.signal, onProgress: options.onProgress },
   );
 }
 

@@ -57,11 +57,11 @@ for (const { form, file, weights, tolerance } of forms) {
     });
 
     if (form !== "q4_1") return;
-    it("perplexity is what transformers' documented loop gives", async () => {
+    it("perplexity is what transformers' documented loop gives, within 0.01 %", { timeout: 300_000 }, async () => {
       const { window, stride, perplexityAsDocumented } = reference.perplexity;
       const session = model.session({ output: "loss", contextLength: window });
       const ours = await perplexity(session, reference.text.ids, { window, stride });
-      expect(ours.perplexity / perplexityAsDocumented).toBeCloseTo(1, 5);
+      expect(ours.perplexity / perplexityAsDocumented).toBeCloseTo(1, 4);
       expect(ours.predicted).toBe(reference.perplexity.predictedTokens);
       session.dispose();
     });

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism, freemem } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
+import { FAILED } from "./control.ts";
 import type { Host } from "./host.ts";
 
 /**
@@ -10,11 +11,17 @@ import type { Host } from "./host.ts";
  * A string, so that bundlers and TypeScript runners have no file to lose.
  */
 const workerSource = `
+const FAILED = ${FAILED};
 const { parentPort, workerData } = require("node:worker_threads");
 const { module, memory, thread, threads } = workerData;
 const { exports } = new WebAssembly.Instance(module, { env: { memory, abort() {} } });
 parentPort.postMessage("ready");
-exports.work(thread, threads, 0);
+try {
+  exports.work(thread, threads, 0);
+} catch (error) {
+  new Int32Array(memory.buffer)[FAILED / 4] = 1;
+  throw error;
+}
 `;
 
 export const nodeHost: Host = {

@@ -55,12 +55,6 @@ export class ParameterStore {
     return this.find(parameter).address;
   }
 
-  get bytes(): number {
-    let sum = 0;
-    for (const { parameter, type } of this.placed.values()) sum += parameterBytes(parameter, type);
-    return sum;
-  }
-
   /** Writes a vector. */
   writeVector(parameter: Parameter, values: Float32Array): void {
     const { address } = this.find(parameter);

@@ -197,6 +197,27 @@ describe("the wasm player", () => {
   });
 });
 
+describe("a player that is gone", () => {
+  for (const threads of [1, 2]) {
+    it(`refuses to play instead of waiting for its workers: ${threads} threads`, async () => {
+      const { player, program } = await build("f32", { threads });
+      await player.close();
+      expect(() => program.play(tokens, 0, 0, targets)).toThrow(/disposed of while it was still being played/);
+    });
+  }
+
+  it("says so when a worker has failed, instead of waiting for it for ever", async () => {
+    const { player, program } = await build("f32", { threads: 2 });
+    // A kernel number that no table has: the worker traps on it, and so does the caller.
+    const words = player.integers(player.allocate(128, "program"), 32);
+    words[0] = 1;
+    words[16] = 1 << 20;
+    expect(() => player.play(words.byteOffset, 1, 0, 0)).toThrow();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(() => program.play(tokens, 0, 0, targets)).toThrow(/a thread of the engine failed/);
+  });
+});
+
 describe("the plan", () => {
   it("stores a parameter once however often it is played, and gives each played attention a cache slot", async () => {
     const { program } = await build("f32");

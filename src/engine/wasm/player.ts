@@ -3,17 +3,11 @@
  * thread 0; a play is one synchronous call and no JavaScript runs until it is over.
  */
 import { failure, inputError } from "../../errors.ts";
+import { EPOCH, FAILED, POSITION, PROGRAM, ROWS, STOP, TAIL } from "./control.ts";
 import { type FreeSpace, freeSpace } from "./free-space.ts";
 import type { Host, HostWorker } from "./host.ts";
 import { bestVariant, hasSimd, type Variant, variantName } from "./variant.ts";
 
-/** Addresses of the control block; `kernels/control.ts` has the same. */
-const EPOCH = 1024;
-const STOP = 1280;
-const PROGRAM = 1344;
-const ROWS = 1348;
-const POSITION = 1352;
-const TAIL = 1356;
 /** First byte after the control block and the kernels' constants. */
 const HEAP = 65536;
 const PAGE = 65536;
@@ -153,19 +147,25 @@ export class WasmPlayer {
 
   /** Plays a program on `rows` tokens that begin at `position`; the tail starts at row `tail`. Blocks until it is done. */
   play(program: number, rows: number, position: number, tail: number): void {
-    const control = new DataView(this.memory.buffer);
-    control.setInt32(PROGRAM, program, true);
-    control.setInt32(ROWS, rows, true);
-    control.setInt32(POSITION, position, true);
-    control.setInt32(TAIL, tail, true);
-    this.kernels.play(this.threads);
+    const control = new Int32Array(this.memory.buffer, 0, HEAP / 4);
+    if (control[STOP / 4]) throw failure("disposed", "this model was disposed of while it was still being played");
+    control[PROGRAM / 4] = program;
+    control[ROWS / 4] = rows;
+    control[POSITION / 4] = position;
+    control[TAIL / 4] = tail;
+    try {
+      this.kernels.play(this.threads);
+    } catch (cause) {
+      if (!control[FAILED / 4]) throw cause;
+      throw failure("worker", "a thread of the engine failed", "This is a bug in Refrain; try --threads 1.", cause);
+    }
   }
 
   /** Stops the workers; the player cannot be used afterwards. */
   async close(): Promise<void> {
-    if (this.workers.length === 0) return;
     const control = new Int32Array(this.memory.buffer);
     Atomics.store(control, STOP / 4, 1);
+    if (this.workers.length === 0) return;
     Atomics.add(control, EPOCH / 4, 1);
     Atomics.notify(control, EPOCH / 4);
     await Promise.all(this.workers.map((worker) => worker.terminate()));

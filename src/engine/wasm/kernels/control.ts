@@ -14,6 +14,8 @@ export const GENERATION: usize = 1152;
 export const SLEEPERS: usize = 1216;
 /** Set once: workers return from `work`. */
 export const STOP: usize = 1280;
+/** Set where a worker has failed: who waits for it traps instead of waiting for ever. */
+export const FAILED: usize = 1284;
 /** Address of the program to play. */
 export const PROGRAM: usize = 1344;
 /** Run-time scalars of a play. */
@@ -69,7 +71,10 @@ export function barrier(threads: i32): void {
     }
     for (let i = 0; i < SPIN_BARRIER; i++) if (atomic.load<i32>(GENERATION) != generation) return;
     atomic.add<i32>(SLEEPERS, 1);
-    while (atomic.load<i32>(GENERATION) == generation) atomic.wait<i32>(GENERATION, generation, -1);
+    while (atomic.load<i32>(GENERATION) == generation) {
+      if (load<i32>(FAILED)) unreachable();
+      atomic.wait<i32>(GENERATION, generation, 1_000_000_000);
+    }
     atomic.sub<i32>(SLEEPERS, 1);
   }
 }

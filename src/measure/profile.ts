@@ -1,0 +1,70 @@
+/** One model in the figures that people compare: size, cache, perplexity, speed, and what it says. */
+
+import type { OnProgress } from "../progress.ts";
+import type { Model } from "../refrain.ts";
+import { type Cost, modelCost } from "./cost.ts";
+import { type Perplexity, perplexity } from "./perplexity.ts";
+import { decodeSpeed, type Speed } from "./speed.ts";
+
+export interface Profile {
+  readonly schedule: string;
+  readonly cost: Cost;
+  /** Bytes of the weights as they are kept in memory, each once. */
+  readonly weightBytes: number;
+  readonly perplexity: Perplexity | undefined;
+  readonly speed: Speed;
+  /** The continuation of the prompt, where one was given. */
+  readonly sample: string | undefined;
+}
+
+export interface ProfileOptions {
+  /** Tokens of the text for perplexity; without them none is measured. */
+  readonly tokens?: readonly number[] | undefined;
+  readonly window?: number | undefined;
+  readonly stride?: number | undefined;
+  readonly prompt?: string | undefined;
+  /** Most tokens of the sample, chosen greedily. */
+  readonly sampleTokens?: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+export async function profile(model: Model, options: ProfileOptions = {}): Promise<Profile> {
+  const { tokens, prompt, sampleTokens = 48, signal } = options;
+  return {
+    schedule: model.schedule,
+    cost: modelCost(model.config, model.steps),
+    weightBytes: model.weightBytes,
+    perplexity: tokens && (await modelPerplexity(model, tokens, options)),
+    speed: await decodeSpeed(model, 32, signal),
+    sample: prompt === undefined ? undefined : await continuation(model, prompt, sampleTokens, signal),
+  };
+}
+
+/** Perplexity with a session of its own; where not given, a window of at most 1,024 tokens and half of it as stride. */
+export async function modelPerplexity(
+  model: Model,
+  tokens: readonly number[],
+  { window, stride, signal, onProgress }: Pick<ProfileOptions, "window" | "stride" | "signal" | "onProgress"> = {},
+): Promise<Perplexity> {
+  const context = window ?? Math.min(1024, model.config.contextLength);
+  const session = model.session({ output: "loss", contextLength: context });
+  try {
+    const step = stride ?? Math.max(1, context >> 1);
+    return await perplexity(session, tokens, { window: context, stride: step, signal, onProgress });
+  } finally {
+    session.dispose();
+  }
+}
+
+async function continuation(
+  model: Model,
+  prompt: string,
+  maxTokens: number,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  let text = "";
+  const options = { maxTokens, temperature: 0, ...(signal && { signal }) };
+  for await (const piece of model.generate(prompt, options)) text += piece;
+  return text;
+}
