@@ -54,7 +54,8 @@ export async function startEngine(name, options) {
 async function serve(name) {
   const { open } = await import(`./engines/${name}.mjs`);
   let engine;
-  let last = process.cpuUsage();
+  /** Processor time already reported; at first none, so that the start of the process counts too. */
+  let last;
   process.on("message", async (message) => {
     let reply;
     try {

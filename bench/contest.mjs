@@ -1,5 +1,6 @@
 /** The engines of one table, each in its process, and what they are asked to do. */
 import { startEngine } from "./child.mjs";
+import { peerName } from "./peer.mjs";
 import { median } from "./report.mjs";
 
 /**
@@ -36,8 +37,18 @@ export class Contest {
    * Loads the model at `path` into an engine of its own.
    * @param {"refrain" | "llama-cpp"} name
    */
-  async start(name, path) {
-    return this.#keep(await startEngine(name, { path, threads: this.#threads, context: CONTEXT }));
+  async start(name, path, threads = this.#threads) {
+    return this.#keep(await startEngine(name, { path, threads, context: CONTEXT }));
+  }
+
+  /**
+   * llama.cpp with our number of threads and with one, by the names that rows give them: it starts its threads anew for
+   * each token, and where few cores are there, one alone can be faster.
+   */
+  async startPeers(path) {
+    const peers = { [peerName]: await this.start("llama-cpp", path) };
+    if (this.#threads > 1) peers[`${peerName}, 1 thread`] = await this.start("llama-cpp", path, 1);
+    return Object.entries(peers);
   }
 
   /** A lane that decodes so many tokens after a prompt: milliseconds a token, the median of them. */

@@ -2,7 +2,6 @@
 import { basename } from "node:path";
 import { Contest } from "./contest.mjs";
 import { randomModel } from "./models.mjs";
-import { peerName } from "./peer.mjs";
 import { printRows, row } from "./report.mjs";
 import { takeTurns } from "./rounds.mjs";
 
@@ -23,42 +22,39 @@ async function decodeRandom({ threads, tokens, rounds }, type) {
   const [thirty, sixty] = [await randomModel(30, type), await randomModel(60, type)];
   const contest = new Contest(threads);
   try {
-    const ours = await contest.start("refrain", thirty);
+    const ours30 = await contest.start("refrain", thirty);
     const ours60 = await contest.start("refrain", sixty);
-    const peer = await contest.start("llama-cpp", thirty);
-    const peer60 = await contest.start("llama-cpp", sixty);
+    const peers30 = await contest.startPeers(thirty);
+    const peers60 = await contest.startPeers(sixty);
     const readLoop = await contest.readLoop(ours60.info.weightBytes);
+    const lane = (engine, schedule) => contest.decode(engine, PROMPT, tokens, schedule);
+    const peerLanes = (prefix, peers) => peers.map(([name, engine]) => [`${prefix} ${name}`, lane(engine)]);
     const t = await takeTurns(
       {
-        ours: contest.decode(ours, PROMPT, tokens),
-        peer: contest.decode(peer, PROMPT, tokens),
-        read: readLoop(ours.info.weightBytes),
-        twice: contest.decode(ours, PROMPT, tokens, TWICE),
-        ours60: contest.decode(ours60, PROMPT, tokens),
-        peer60: contest.decode(peer60, PROMPT, tokens),
-        read60: readLoop(ours60.info.weightBytes),
+        "0-29": lane(ours30),
+        ...Object.fromEntries(peerLanes("0-29", peers30)),
+        "read 0-29": readLoop(ours30.info.weightBytes),
+        [TWICE]: lane(ours30, TWICE),
+        "0-59": lane(ours60),
+        ...Object.fromEntries(peerLanes("0-59", peers60)),
+        "read 0-59": readLoop(ours60.info.weightBytes),
       },
       rounds,
-      [
-        ["ours", "peer"],
-        ["ours60", "peer60"],
-      ],
+      ["0-29", "0-59"].flatMap((name) => peers30.map(([peer]) => [name, `${name} ${peer}`])),
     );
-    const add = (name, figures, against, name2) => row(`decode ${type} ${name}`, figures, against, name2, "ms/token");
+    const add = (ours, peer, against) => row(`decode ${type} ${ours}`, t[ours], t[peer], against, "ms/token");
     const rows = [
-      add("0-29", t.ours, t.peer, peerName),
-      add("0-59", t.ours60, t.peer60, peerName),
-      add(TWICE, t.twice, t.peer60, `${peerName}, 60 blocks`),
-      add(TWICE, t.twice, t.ours60, "refrain, 0-59"),
-      add(TWICE, t.twice, t.ours, "refrain, 0-29"),
-      add("0-29", t.ours, t.read, READ),
-      add("0-59", t.ours60, t.read60, READ),
-      add(TWICE, t.twice, t.read, READ),
+      ...peers30.map(([peer]) => add("0-29", `0-29 ${peer}`, peer)),
+      ...peers60.map(([peer]) => add("0-59", `0-59 ${peer}`, peer)),
+      ...peers60.map(([peer]) => add(TWICE, `0-59 ${peer}`, `${peer}, 0-59`)),
+      add(TWICE, "0-59", "refrain, 0-59"),
+      add(TWICE, "0-29", "refrain, 0-29"),
     ];
-    printRows(`Decode, random ${type} blocks, ${ours.info.engine}`, rows);
-    printRate(rows[5], ours.info.weightBytes);
-    printRate(rows[6], ours60.info.weightBytes);
-    return rows;
+    const reads = [add("0-29", "read 0-29", READ), add("0-59", "read 0-59", READ), add(TWICE, "read 0-29", READ)];
+    printRows(`Decode, random ${type} blocks, ${ours30.info.engine}`, [...rows, ...reads]);
+    printRate(reads[0], ours30.info.weightBytes);
+    printRate(reads[1], ours60.info.weightBytes);
+    return [...rows, ...reads];
   } finally {
     await contest.stop();
   }
@@ -68,21 +64,23 @@ async function decodeFile({ threads, tokens, rounds }, path) {
   const contest = new Contest(threads);
   try {
     const ours = await contest.start("refrain", path);
-    const peer = await contest.start("llama-cpp", path);
+    const peers = await contest.startPeers(path);
     const readLoop = await contest.readLoop(ours.info.weightBytes);
+    const lane = (engine) => contest.decode(engine, PROMPT, tokens);
     const t = await takeTurns(
       {
-        ours: contest.decode(ours, PROMPT, tokens),
-        peer: contest.decode(peer, PROMPT, tokens),
-        read: readLoop(ours.info.weightBytes),
+        refrain: lane(ours),
+        ...Object.fromEntries(peers.map(([name, engine]) => [name, lane(engine)])),
+        [READ]: readLoop(ours.info.weightBytes),
       },
       rounds,
-      [["ours", "peer"]],
+      peers.map(([name]) => ["refrain", name]),
     );
-    const name = `decode ${basename(path, ".gguf")}`;
-    const rows = [row(name, t.ours, t.peer, peerName, "ms/token"), row(name, t.ours, t.read, READ, "ms/token")];
+    const add = (peer) => row(`decode ${basename(path, ".gguf")}`, t.refrain, t[peer], peer, "ms/token");
+    const read = add(READ);
+    const rows = [...peers.map(([name]) => add(name)), read];
     printRows(`Decode, ${basename(path)}, ${ours.info.engine}`, rows);
-    printRate(rows[1], ours.info.weightBytes);
+    printRate(read, ours.info.weightBytes);
     return rows;
   } finally {
     await contest.stop();

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { decode } from "./decode.mjs";
 import { loadByOthers } from "./machine.mjs";
 import { prefill } from "./prefill.mjs";
-import { printMachine } from "./report.mjs";
+import { printMachine, rowKeys } from "./report.mjs";
 
 const usage = `usage: npm run bench -- [decode] [prefill] [options]
   --model FILE.gguf  a real model instead of the random ones
@@ -69,4 +69,4 @@ try {
   process.exit(1);
 }
 console.log(others.describe());
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, rowKeys, 2)}\n`);

@@ -10,7 +10,11 @@ import { arch, availableParallelism, cpus, platform } from "node:os";
  * @property {number} ratio median of peer / ours over the rounds: above 1, we are faster
  * @property {string} unit of `ours` and `peer`
  * @property {number} rounds
+ * @property {{ ours: number, peer: number }} best fastest round of each; far from the medians, the machine was not quiet
  */
+
+/** What `--json` writes of a row. */
+export const rowKeys = ["name", "ours", "peer", "peerName", "ratio", "unit", "rounds"];
 
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -35,22 +39,27 @@ export function row(name, ours, peer, peerName, unit) {
     ratio: digits(ratio),
     unit,
     rounds: ours.length,
+    best: { ours: Math.min(...ours), peer: Math.min(...peer) },
   };
 }
 
 /** @param {readonly Row[]} rows */
 export function printRows(title, rows) {
-  const header = ["", "ours", "peer", "ratio", "against"];
-  const lines = rows.map(({ name, ours, peer, ratio, peerName }) => [
+  const header = ["", "ours", "best", "peer", "best", "ratio", "against"];
+  const lines = rows.map(({ name, ours, peer, ratio, peerName, best }) => [
     name,
     ours.toFixed(2),
+    best.ours.toFixed(2),
     peer.toFixed(2),
+    best.peer.toFixed(2),
     ratio.toFixed(2),
     peerName,
   ]);
   const widths = header.map((_, c) => Math.max(...[header, ...lines].map((line) => line[c].length)));
   const text = (line) =>
-    line.map((cell, c) => (c > 0 && c < 4 ? cell.padStart(widths[c]) : cell.padEnd(widths[c]))).join("  ");
+    line
+      .map((cell, c) => (c > 0 && c < header.length - 1 ? cell.padStart(widths[c]) : cell.padEnd(widths[c])))
+      .join("  ");
   console.log(`\n${title}, ${rows[0].unit}, medians of ${rows[0].rounds} rounds (ratio above 1: ours is faster)`);
   for (const line of [header, ...lines]) console.log(text(line).trimEnd());
 }
