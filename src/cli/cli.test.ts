@@ -1,33 +1,9 @@
-import { EventEmitter } from "node:events";
 import { describe, expect, it } from "vitest";
-import { runCli } from "./cli.ts";
 import { commands } from "./commands.ts";
 import { dummies } from "./dummy.testing.ts";
+import { commandLine } from "./terminal.testing.ts";
 
-/** A process without a process. */
-class FakeTerminal extends EventEmitter {
-  readonly stdout = new FakeStream();
-  readonly stderr = new FakeStream();
-  exit(): void {
-    throw new Error("exit was called");
-  }
-}
-
-class FakeStream extends EventEmitter {
-  text = "";
-  write(text: string, done?: () => void): boolean {
-    this.text += text;
-    done?.();
-    return true;
-  }
-}
-
-async function refrain(...words: string[]): Promise<{ code: number; out: string; err: string }> {
-  const terminal = new FakeTerminal();
-  const code = await runCli(words, dummies, terminal);
-  expect(terminal.listenerCount("SIGINT")).toBe(0);
-  return { code, out: terminal.stdout.text, err: terminal.stderr.text };
-}
+const refrain = (...words: string[]) => commandLine(words, { commands: dummies });
 
 describe("the frame", () => {
   it("runs a command with its checked values", async () => {

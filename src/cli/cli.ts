@@ -8,6 +8,7 @@ import { inputError, RefrainError } from "../errors.ts";
 import type { CommandEntry } from "./commands.ts";
 import { reportError } from "./errors.ts";
 import { commandHelp, mainHelp } from "./help.ts";
+import { Input, type InputStream } from "./input.ts";
 import { interruptible, type SignalSource } from "./interrupt.ts";
 import { nearest } from "./nearest.ts";
 import { sharedOptions } from "./options.ts";
@@ -17,6 +18,7 @@ import { readArguments } from "./read-arguments.ts";
 
 /** What the frame needs of a process; tests bring their own. */
 export interface Terminal extends SignalSource {
+  readonly stdin: InputStream;
   readonly stdout: Stream;
   readonly stderr: Stream;
 }
@@ -85,9 +87,10 @@ function findCommand(name: string, commands: readonly CommandEntry[]): CommandEn
 async function runCommand(
   entry: CommandEntry,
   words: readonly string[],
-  { stdout, stderr }: Terminal,
+  terminal: Terminal,
   signal: AbortSignal,
 ): Promise<void> {
+  const { stdout, stderr } = terminal;
   const command = await entry.load();
   const values = readArguments(words, { ...command.options, ...sharedOptions }, `refrain ${entry.name}`);
   if (values.help) {
@@ -95,13 +98,15 @@ async function runCommand(
     return;
   }
   const output = new Output(stdout, stderr, values);
+  const input = new Input(() => terminal.stdin, stderr);
   const progress = progressDisplay(stderr, values.quiet || values.json);
   try {
-    await command.run(values, { output, signal, onProgress: progress.onProgress });
+    await command.run(values, { output, input, signal, onProgress: progress.onProgress });
   } finally {
     progress.stop();
   }
-  signal.throwIfAborted();
+  // A command that returns after Ctrl-C has seen to it; that its output could not be written it cannot know.
+  if (RefrainError.is(signal.reason) && signal.reason.code === "output-failed") throw signal.reason;
   await output.finish();
 }
 

@@ -34,15 +34,16 @@ const fail = defineRefrainCommand({
   },
 });
 
-/** Works until it is aborted: politely, or never looking at the signal. */
+/** Works until it is aborted: politely, cleanly (with an end of its own), or never looking at the signal. */
 const work = defineRefrainCommand({
-  options: { how: argument({ description: "polite or deaf" }) },
+  options: { how: argument({ description: "polite, clean or deaf" }) },
   run: async ({ how }, { output, signal }) => {
     output.note("working");
     for (let i = 0; i < 1000; i++) {
       output.write(`line ${i}\n`);
       await new Promise((resume) => setTimeout(resume, 10));
       if (how === "polite") signal.throwIfAborted();
+      if (how === "clean" && signal.aborted) return output.result({ lines: i }, "the end");
     }
   },
 });

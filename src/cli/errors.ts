@@ -34,7 +34,7 @@ function traces(error: unknown): string[] {
   return found;
 }
 
-/** Messages quote file names and file contents, which must not drive the terminal. */
-function printable(text: string): string {
+/** Names, contents of files and what models say must not drive the terminal. */
+export function printable(text: string): string {
   return text.replace(/[^\P{Cc}\n\t]/gu, "?");
 }

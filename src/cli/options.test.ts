@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { argument, argumentList, choice, flag, integer, number, text, withDefault } from "./options.ts";
+import { argument, argumentList, choice, flag, integer, number, text, texts, withDefault } from "./options.ts";
 import { readArguments } from "./read-arguments.ts";
 
 const options = {
@@ -8,6 +8,8 @@ const options = {
   temperature: withDefault(number({ hint: "T", min: 0, max: 2, description: "how bold" }), 0.8),
   seed: integer({ hint: "N", min: 0, max: Number.MAX_SAFE_INTEGER, description: "the seed" }),
   stop: text({ hint: "TEXT", description: "where to stop" }),
+  also: texts({ hint: "TEXT", alias: "a", description: "more of it" }),
+  share: number({ hint: "P", min: 0, aboveMin: true, max: 1, description: "a share" }),
   by: choice(["angular", "influence"], { description: "the method" }),
   loud: flag({ alias: "l", description: "loud" }),
 } as const;
@@ -22,11 +24,26 @@ describe("options", () => {
       temperature: 0.8,
       seed: 7,
       stop: "x y",
+      also: [],
+      share: undefined,
       by: "angular",
       loud: true,
     });
-    const bare = { first: "a", others: ["b"], temperature: 0, seed: undefined, stop: undefined, by: undefined };
-    expect(read("a", "b", "--temperature", "0")).toEqual({ ...bare, loud: false });
+    expect(read("a", "b", "--temperature", "0")).toEqual({
+      first: "a",
+      others: ["b"],
+      temperature: 0,
+      seed: undefined,
+      stop: undefined,
+      also: [],
+      share: undefined,
+      by: undefined,
+      loud: false,
+    });
+  });
+
+  it("may be repeated where that has a meaning, and keep their order", () => {
+    expect(read("a", "--also", "1", "b", "-a", "x y", "--also=3").also).toEqual(["1", "x y", "3"]);
   });
 
   it("are found among the arguments, and values may begin with one dash", () => {
@@ -49,6 +66,9 @@ describe("options", () => {
     ["--seed", "1.5", "a whole number from 0"],
     ["--seed", "-1", "a whole number from 0"],
     ["--seed", "9007199254740993", "a whole number from 0"],
+    ["--share", "0", "a number above 0, to 1"],
+    ["--share", "1.5", "a number above 0, to 1"],
+    ["--also", "", "a text of at least one character"],
     ["--by", "Angular", "one of angular, influence"],
   ])("refuse %s %j", (option, raw, allowed) => {
     expect(() => read("a", "b", option, raw)).toThrow(

@@ -12,6 +12,8 @@ export interface Option<T> {
   readonly arg: ArgDef;
   /** Takes all arguments that are left; only the last positional may. */
   readonly rest?: boolean;
+  /** May be given several times; `read` gets the list of its values. */
+  readonly repeatable?: boolean;
   /** From the command line to the value; `shown` names the option in messages: "--threads". Throws `option-value`. */
   readonly read: (raw: RawValue, shown: string) => T;
 }
@@ -59,6 +61,19 @@ export function text(option: Valued): Option<string | undefined> {
   return { arg: valued(option), read: (raw) => raw as string | undefined };
 }
 
+/** `--name TEXT`, as often as one likes; no text may be empty. */
+export function texts(option: Valued): Option<readonly string[]> {
+  return {
+    arg: valued(option),
+    repeatable: true,
+    read: (raw, shown) => {
+      const values = raw as readonly string[];
+      if (values.includes("")) throw badValue(shown, "", "a text of at least one character");
+      return values;
+    },
+  };
+}
+
 /** `--name ONE-OF`. */
 export function choice<const V extends string>(
   values: readonly V[],
@@ -78,6 +93,8 @@ export function choice<const V extends string>(
 interface Bounded extends Valued {
   readonly min: number;
   readonly max: number;
+  /** `min` itself is too little. */
+  readonly aboveMin?: boolean;
 }
 
 /** `--name N`, a whole number from min to max. */
@@ -101,16 +118,17 @@ export function withDefault<T>(option: Option<T | undefined>, value: NonNullable
 }
 
 function numeric(option: Bounded, syntax: RegExp, what: string): Option<number | undefined> {
-  const { min, max } = option;
+  const { min, max, aboveMin = false } = option;
   return {
     arg: valued(option),
     read: (raw, shown) => {
       if (raw === undefined) return undefined;
       const value = Number(raw);
-      if (syntax.test(raw as string) && value >= min && value <= max) return value;
-      const range =
-        max === Number.MAX_SAFE_INTEGER || max === Number.POSITIVE_INFINITY ? `from ${min}` : `from ${min} to ${max}`;
-      throw badValue(shown, raw, `${what} ${range}`);
+      const enough = aboveMin ? value > min : value >= min;
+      if (syntax.test(raw as string) && enough && value <= max) return value;
+      const least = aboveMin ? `above ${min}` : `from ${min}`;
+      const unbounded = max === Number.MAX_SAFE_INTEGER || max === Number.POSITIVE_INFINITY;
+      throw badValue(shown, raw, `${what} ${least}${unbounded ? "" : `${aboveMin ? "," : ""} to ${max}`}`);
     },
   };
 }

@@ -1,7 +1,8 @@
+import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
 import { Output } from "./output.ts";
 
-function output(options: { json?: boolean; quiet?: boolean }) {
+function output({ isTTY = false, ...options }: { json?: boolean; quiet?: boolean; isTTY?: boolean }) {
   const written = { out: "", err: "" };
   const stream = (key: "out" | "err") => ({
     write: (text: string, done?: () => void) => {
@@ -10,6 +11,7 @@ function output(options: { json?: boolean; quiet?: boolean }) {
       return true;
     },
     on: () => {},
+    isTTY,
   });
   return { output: new Output(stream("out"), stream("err"), { json: false, quiet: false, ...options }), written };
 }
@@ -27,6 +29,44 @@ describe("Output", () => {
       silent.note("loading");
       expect(written.err).toBe("");
     }
+  });
+
+  it("lets no text drive a terminal, and takes nothing from a pipe's", () => {
+    const { output: terminal, written } = output({ isTTY: true });
+    terminal.write("red \u001b[31m\u009b2J\r\ttext\n");
+    terminal.note("a \u001b]0;title\u0007");
+    expect(written).toEqual({ out: "red ?[31m?2J?\ttext\n", err: "a ?]0;title?\n" });
+    const { output: pipe, written: piped } = output({});
+    pipe.write("red \u001b[31m");
+    expect(piped.out).toBe("red \u001b[31m");
+  });
+
+  it("ends an open line once, and only if there is one", () => {
+    const { output: lines, written } = output({});
+    lines.endLine();
+    lines.write("a");
+    lines.write("");
+    lines.endLine();
+    lines.endLine();
+    lines.write("b\n");
+    lines.endLine();
+    expect(written.out).toBe("a\nb\n");
+  });
+
+  it("echoes on a terminal only", () => {
+    const { output: terminal, written } = output({ isTTY: true });
+    terminal.echo("Once");
+    expect(stripVTControlCharacters(written.out)).toBe("Once");
+    const { output: pipe, written: piped } = output({});
+    pipe.echo("Once");
+    pipe.endLine();
+    expect(piped.out).toBe("");
+  });
+
+  it("says beside the result what was asked for, even to a script", () => {
+    const { output: json, written } = output({ json: true, quiet: true });
+    json.aside("the plan");
+    expect(written).toEqual({ out: "", err: "the plan\n" });
   });
 
   it("prints one result only", () => {

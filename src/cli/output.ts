@@ -3,6 +3,8 @@
  * to stderr in any case.
  */
 
+import { printable } from "./errors.ts";
+
 /** A stream as the command line uses it: stdout, stderr, or a test's. */
 export interface Stream {
   write(text: string, done?: (error?: Error | null) => void): boolean;
@@ -15,10 +17,13 @@ export class Output {
   readonly json: boolean;
   /** Characters a line of the terminal has; 80 where there is no terminal. */
   readonly width: number;
+  /** A person reads stdout as it comes. */
+  readonly isTerminal: boolean;
   private readonly stdout: Stream;
   private readonly stderr: Stream;
   private readonly quiet: boolean;
   private hasResult = false;
+  private midLine = false;
 
   constructor(stdout: Stream, stderr: Stream, { json, quiet }: { readonly json: boolean; readonly quiet: boolean }) {
     this.stdout = stdout;
@@ -26,11 +31,27 @@ export class Output {
     this.json = json;
     this.quiet = quiet;
     this.width = stdout.columns ?? 80;
+    this.isTerminal = stdout.isTTY === true;
   }
 
   /** Text for stdout as it comes, e.g. generated tokens. Nothing with --json. */
   write(text: string): void {
-    if (!this.json) this.stdout.write(text);
+    if (this.json || text === "") return;
+    this.stdout.write(this.isTerminal ? printable(text) : text);
+    this.midLine = !text.endsWith("\n");
+  }
+
+  /** What the person gave, repeated pale before what the model makes of it; on a terminal only. */
+  echo(text: string): void {
+    if (this.json || !this.isTerminal || text === "") return;
+    const pale = process.env.NO_COLOR ? printable(text) : `\u001b[2m${printable(text)}\u001b[22m`;
+    this.stdout.write(pale);
+    this.midLine = !text.endsWith("\n");
+  }
+
+  /** Ends the line that `write` left open, if it did. */
+  endLine(): void {
+    if (this.midLine) this.write("\n");
   }
 
   /** The command's result, once: the document with --json, else the text. */
@@ -40,9 +61,14 @@ export class Output {
     this.stdout.write(`${this.json ? toJson(document) : text}\n`);
   }
 
+  /** Something that was asked for beside the result, on stderr, whatever else is silenced. */
+  aside(text: string): void {
+    this.stderr.write(`${printable(text)}\n`);
+  }
+
   /** A line for the person who waits, on stderr; nothing with --quiet or --json. */
   note(line: string): void {
-    if (!this.quiet && !this.json) this.stderr.write(`${line}\n`);
+    if (!this.quiet && !this.json) this.stderr.write(`${printable(line)}\n`);
   }
 
   /** Waits until stdout has taken everything. A command that ran with --json must have printed its document by now. */

@@ -42,6 +42,13 @@ describe("a process", () => {
     expect(await ended).toMatchObject({ code, err: expect.stringMatching(/error: Interrupted\n$/) });
   });
 
+  it("lets a command end in its own way, and still tells the shell", async () => {
+    const { child, ended } = start("./dummy.testing.ts", "work", "clean", "--quiet");
+    await once(child.stdout, "data");
+    child.kill("SIGINT");
+    expect(await ended).toEqual({ code: 130, out: expect.stringMatching(/\nthe end\n$/), err: "" });
+  });
+
   it("is ended at once by the second Ctrl-C", async () => {
     const { child, ended } = start("./dummy.testing.ts", "work", "deaf");
     await once(child.stdout, "data");

@@ -13,14 +13,16 @@ import type { Options, RawValue, ValuesOf } from "./options.ts";
  * Throws `unknown-option`, `option-value`, `argument-missing` or `argument-extra`.
  */
 export function readArguments<O extends Options>(words: readonly string[], options: O, command: string): ValuesOf<O> {
-  const positionals = checkWords(words, options, command);
+  const { positionals, repeated } = checkWords(words, options, command);
   const named = Object.entries(argsOf(options)).filter(([, arg]) => arg.type !== "positional");
   const given: Readonly<Record<string, RawValue>> = parseArgs([...words], Object.fromEntries(named));
   const values: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(options)) {
-    const isPositional = option.arg.type === "positional";
-    const raw = isPositional ? (option.rest ? positionals.splice(0) : positionals.shift()) : given[name];
-    values[name] = option.read(raw, isPositional ? name.toUpperCase() : `--${name}`);
+    if (option.arg.type === "positional") {
+      values[name] = option.read(option.rest ? positionals.splice(0) : positionals.shift(), name.toUpperCase());
+    } else {
+      values[name] = option.read(option.repeatable ? (repeated.get(name) ?? []) : given[name], `--${name}`);
+    }
   }
   return values as ValuesOf<O>;
 }
@@ -30,8 +32,14 @@ export function argsOf(options: Options): ArgsDef {
   return Object.fromEntries(Object.entries(options).map(([name, { arg }]) => [name, arg]));
 }
 
-/** Throws at the first word that does not fit; returns the positional arguments. */
-function checkWords(words: readonly string[], options: Options, command: string): string[] {
+interface Words {
+  readonly positionals: string[];
+  /** The values of repeatable options, by name, in their order. */
+  readonly repeated: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Throws at the first word that does not fit. */
+function checkWords(words: readonly string[], options: Options, command: string): Words {
   const named = Object.entries(options).filter(([, { arg }]) => arg.type !== "positional");
   const help = `"${command} --help" lists all options.`;
   const { tokens, positionals } = nodeParseArgs({
@@ -50,6 +58,7 @@ function checkWords(words: readonly string[], options: Options, command: string)
     inputError(code, `${command}: ${message}`, hint);
 
   const seen = new Set<string>();
+  const repeated = new Map<string, string[]>();
   for (const token of tokens) {
     if (token.kind !== "option") continue;
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
@@ -64,7 +73,9 @@ function checkWords(words: readonly string[], options: Options, command: string)
         meant ? `Did you mean --${meant}? ${help}` : help,
       );
     }
-    if (seen.has(token.name)) throw refuse("option-value", `${token.rawName} is given twice`, "Give it once.");
+    if (seen.has(token.name) && !option.repeatable) {
+      throw refuse("option-value", `${token.rawName} is given twice`, "Give it once.");
+    }
     seen.add(token.name);
     if (option.arg.type === "boolean") {
       if (token.value !== undefined) throw refuse("option-value", `${token.rawName} takes no value`);
@@ -72,10 +83,12 @@ function checkWords(words: readonly string[], options: Options, command: string)
       const got = token.value === undefined ? "nothing follows" : `"${token.value}" follows`;
       const example = `Write ${token.rawName} ${option.arg.valueHint}, or ${token.rawName}=… where the value begins with "--".`;
       throw refuse("option-value", `${token.rawName} needs a value, but ${got}`, example);
+    } else if (option.repeatable) {
+      repeated.set(token.name, [...(repeated.get(token.name) ?? []), token.value]);
     }
   }
   checkCount(positionals, options, seen.has("help"), refuse);
-  return positionals;
+  return { positionals, repeated };
 }
 
 /** As many positional arguments as the command takes; with --help none are needed. */
