@@ -12,7 +12,8 @@ import { dequantize, typeInfo } from "../weights/dequantize.ts";
 /** How matrices are to be kept; "file": as near to the file's own types as the engine has. */
 export type WeightChoice = "f32" | "f16" | "q8" | "q4" | "file";
 
-const CHUNK_BYTES = 4 << 20;
+/** Most f32 values that are in hand at once, as bytes. */
+const CHUNK_BYTES = 1 << 20;
 
 const nearest: Readonly<Record<StoredType, StorageType>> = {
   F32: "f32",
@@ -79,10 +80,12 @@ export async function loadWeights(
 ): Promise<void> {
   const tensors = parameters.map((parameter) => ({ parameter, tensor: findTensor(checkpoint, parameter) }));
   const total = tensors.reduce((sum, { tensor }) => sum + tensor.byteLength, 0);
+  // One buffer for all chunks: what is allocated anew stays resident until the collector gets to it.
+  const scratch = new Float32Array(CHUNK_BYTES / 4);
   let done = 0;
   for (const { parameter, tensor } of tensors) {
     store.reserve(parameter, storageType(tensor.type, choice));
-    for await (const bytes of loadTensor(checkpoint, parameter, tensor, store)) {
+    for await (const bytes of loadTensor(checkpoint, parameter, tensor, store, scratch)) {
       signal?.throwIfAborted();
       done += bytes;
       onProgress?.({ label: "loading weights", done, total, unit: "bytes" });
@@ -96,6 +99,7 @@ async function* loadTensor(
   parameter: Parameter,
   tensor: StoredTensor,
   store: ParameterStore,
+  scratch: Float32Array,
 ): AsyncGenerator<number> {
   if (parameter.kind === "vector") {
     store.writeVector(parameter, await readVector(checkpoint, tensor));
@@ -119,7 +123,7 @@ async function* loadTensor(
       if (tensor.interleavedHeads) bytes = halvesInOrder(bytes, count, rows / tensor.interleavedHeads);
       store.writeBlocks(parameter, first, count, bytes, block);
     } else {
-      let values = await readRows(checkpoint, tensor, first, count, columns);
+      let values = await readRows(checkpoint, tensor, first, count, columns, scratch);
       if (tensor.interleavedHeads) values = halvesInOrder(values, count, rows / tensor.interleavedHeads);
       store.writeRows(parameter, first, values);
     }
@@ -134,13 +138,14 @@ function keptAsIs(tensor: StoredTensor, kept: StorageType, columns: number): Blo
   return (type === "Q8_0" || type === "Q4_0" || type === "Q4_1") && blockStorage[type] === kept ? type : undefined;
 }
 
-/** Rows [first, first + count) as f32, in the file's order. */
+/** Rows [first, first + count) as f32, in the file's order; into `scratch`, where that is large enough. */
 export async function readRows(
   checkpoint: Checkpoint,
   tensor: StoredTensor,
   first: number,
   count: number,
   columns: number,
+  scratch?: Float32Array,
 ): Promise<Float32Array> {
   const { block, bytes } = typeInfo[tensor.type];
   if (columns % block !== 0) {
@@ -150,7 +155,8 @@ export async function readRows(
     );
   }
   const rowBytes = (columns / block) * bytes;
-  const out = new Float32Array(count * columns);
+  const length = count * columns;
+  const out = scratch && scratch.length >= length ? scratch.subarray(0, length) : new Float32Array(length);
   dequantize(tensor.type, await checkpoint.read(tensor, first * rowBytes, (first + count) * rowBytes), out);
   return out;
 }

@@ -5,6 +5,8 @@ export interface ByteSource {
   readonly size: number;
   /** Bytes [begin, end); `end` ≤ `size`. Rejects with a RefrainError where fewer bytes come. */
   read(begin: number, end: number): Promise<Uint8Array>;
+  /** Fills `target` from byte `begin` on, for callers who read often and keep one buffer. */
+  readInto(target: Uint8Array, begin: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -14,6 +16,7 @@ export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
     name,
     size: bytes.byteLength,
     read: async (begin, end) => bytes.subarray(begin, end),
+    readInto: async (target, begin) => target.set(bytes.subarray(begin, begin + target.length)),
     close: async () => {},
   };
 }

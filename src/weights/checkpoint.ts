@@ -7,18 +7,7 @@
  */
 
 /** Element types as files have them. */
-export type StoredType =
-  | "F32"
-  | "F16"
-  | "BF16"
-  | "Q8_0"
-  | "Q4_0"
-  | "Q4_1"
-  | "Q5_0"
-  | "Q5_1"
-  | "Q4_K"
-  | "Q5_K"
-  | "Q6_K";
+export type StoredType = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q4_K" | "Q5_K" | "Q6_K";
 
 /** One tensor as it lies in a file. */
 export interface StoredTensor {

@@ -223,6 +223,9 @@ describe("refuses", () => {
         bytes.set(begin.subarray(from, to));
         return bytes;
       },
+      readInto: async () => {
+        throw new Error("headers are read with read()");
+      },
       close: async () => {},
     };
     await expect(readGgufHeader(source)).rejects.toMatchObject({ code: "gguf-limit" });

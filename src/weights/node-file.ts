@@ -4,13 +4,8 @@ import { inputError, RefrainError } from "../errors.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { JsonReader } from "./json-reader.ts";
 
-export interface FileSource extends ByteSource {
-  /** Fills `target` from byte `begin` on, for callers who read often and keep one buffer. */
-  readInto(target: Uint8Array, begin: number): Promise<void>;
-}
-
 /** Opens a file for reading. Errors: `file-missing`, `file-unreadable`; reading past what is there: `truncated`. */
-export async function openFile(path: string): Promise<FileSource> {
+export async function openFile(path: string): Promise<ByteSource> {
   const handle = await open(path, "r").catch((error: unknown) => {
     throw unreadable(path, error);
   });

@@ -5,8 +5,9 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { inputError } from "../errors.ts";
+import type { ByteSource } from "./byte-source.ts";
 import { JsonReader, shorten } from "./json-reader.ts";
-import { type FileSource, openFile, readSmallFile } from "./node-file.ts";
+import { openFile, readSmallFile } from "./node-file.ts";
 import { readSafetensorsHeader, type SafetensorsHeader, type SafetensorsTensor } from "./safetensors.ts";
 
 export const singleFile = "model.safetensors";
@@ -14,7 +15,7 @@ export const indexFile = "model.safetensors.index.json";
 
 /** Where a tensor's bytes are. */
 export interface PlacedTensor extends SafetensorsTensor {
-  readonly file: FileSource;
+  readonly file: ByteSource;
 }
 
 export interface Shards {
@@ -84,7 +85,7 @@ async function openAll(
   names: readonly string[],
   weightMap?: ReadonlyMap<string, string>,
 ): Promise<Shards> {
-  const files: FileSource[] = [];
+  const files: ByteSource[] = [];
   const close = async () => {
     await Promise.all(files.splice(0).map((file) => file.close()));
   };

@@ -4,11 +4,15 @@ import type { Checkpoint } from "./checkpoint.ts";
 
 /** `Checkpoint.read`, given where in the file each tensor begins. */
 export function tensorReader(source: ByteSource, begins: ReadonlyMap<string, number>): Checkpoint["read"] {
+  let buffer = new Uint8Array(0);
   return async (tensor, begin, end) => {
     const first = begins.get(tensor.name);
     if (first === undefined || begin < 0 || end < begin || end > tensor.byteLength) {
       throw new RangeError(`bytes ${begin} to ${end} of ${tensor.name}, which has ${tensor.byteLength}`);
     }
-    return source.read(first + begin, first + end);
+    if (buffer.length < end - begin) buffer = new Uint8Array(end - begin);
+    const target = buffer.subarray(0, end - begin);
+    await source.readInto(target, first + begin);
+    return target;
   };
 }
