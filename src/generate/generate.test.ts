@@ -66,7 +66,7 @@ describe("generate", () => {
     const { parts, stats } = await run(model, [0, 5, 5]);
     expect(parts).toEqual(["a", "b", "c"]);
     expect(model.fed).toEqual([[0, 5, 5], [2], [3], [4]]);
-    expect(stats).toMatchObject({ promptTokens: 3, generatedTokens: 3, finish: "stop-token" });
+    expect(stats).toMatchObject({ promptTokens: 3, generatedTokens: 3, decodedTokens: 3, finish: "stop-token" });
     expect(stats.promptSeconds).toBeGreaterThanOrEqual(0);
     expect(stats.decodeSeconds).toBeGreaterThan(0);
   });
@@ -76,7 +76,7 @@ describe("generate", () => {
     const { text, stats } = await run(model, [0], { maxTokens: 3 });
     expect(text).toBe("abc");
     expect(model.fed).toEqual([[0], [2], [3]]);
-    expect(stats).toMatchObject({ generatedTokens: 3, finish: "max-tokens" });
+    expect(stats).toMatchObject({ generatedTokens: 3, decodedTokens: 2, finish: "max-tokens" });
   });
 
   it("goes on after a stop token where told to", async () => {
@@ -134,6 +134,14 @@ describe("generate", () => {
     }
     expect(parts).toEqual(["a", "b"]);
     expect(done[0]).toMatchObject({ generatedTokens: 2, finish: "aborted" });
+  });
+
+  it("gives the event loop a turn, so that an abort from outside is seen", async () => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 5);
+    const model = new ScriptedModel(new Array<number>(100_000).fill(2), 1_000_000);
+    const { stats } = await run(model, [0], { signal: controller.signal, maxTokens: 100_000 });
+    expect(stats.finish).toBe("aborted");
   });
 
   it("ends without an error when aborted within the prompt", async () => {

@@ -42,6 +42,8 @@ export interface GenerateStats {
   readonly promptTokens: number;
   /** Chosen by the sampler, without a stop token. */
   readonly generatedTokens: number;
+  /** Those of them that were fed, which is what takes time: the last one usually is not. */
+  readonly decodedTokens: number;
   /** Feeding the prompt. */
   readonly promptSeconds: number;
   /** Choosing and feeding the generated tokens; what the caller does with the text is not counted. */
@@ -49,6 +51,12 @@ export interface GenerateStats {
   /** Which of them came first. "aborted" is also a caller that stopped to read. */
   readonly finish: "stop-token" | "stop-text" | "max-tokens" | "context" | "aborted";
 }
+
+/**
+ * Milliseconds after which the event loop gets a turn: playing one token never leaves the current task, and neither Ctrl-C nor
+ * a click would be seen before the last one.
+ */
+const turnEvery = 30;
 
 /** The repetition penalty is for this many last tokens, those of the prompt included; llama.cpp's figure. */
 const penaltyWindow = 64;
@@ -88,6 +96,7 @@ export async function* generate(
 
   let finish: GenerateStats["finish"] = "aborted";
   let generatedTokens = 0;
+  let decodedTokens = 0;
   let promptSeconds = 0;
   let decodeSeconds = 0;
   let failed = false;
@@ -95,6 +104,7 @@ export async function* generate(
     let started = performance.now();
     let logits = await feed(prompt, options.onProgress);
     promptSeconds = secondsSince(started);
+    let lastTurn = performance.now();
     while (logits !== undefined && !signal?.aborted) {
       started = performance.now();
       const token = sample(logits, recent);
@@ -115,6 +125,11 @@ export async function* generate(
       started = performance.now();
       logits = await feed([token]);
       decodeSeconds += secondsSince(started);
+      if (logits !== undefined) decodedTokens++;
+      if (performance.now() - lastTurn >= turnEvery) {
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        lastTurn = performance.now();
+      }
     }
     const rest = stops.push(text.end()) + stops.end();
     if (rest !== "") yield rest;
@@ -123,7 +138,8 @@ export async function* generate(
     throw error;
   } finally {
     // A caller that breaks off gets here too.
-    if (!failed) onDone?.({ promptTokens: prompt.length, generatedTokens, promptSeconds, decodeSeconds, finish });
+    const tokens = { promptTokens: prompt.length, generatedTokens, decodedTokens };
+    if (!failed) onDone?.({ ...tokens, promptSeconds, decodeSeconds, finish });
   }
 }
 
@@ -152,7 +168,7 @@ function checkPrompt(model: TokenModel, tokenizer: Tokenizer, tokens: readonly n
     throw inputError(
       "prompt-too-long",
       `the prompt has ${tokens.length} tokens; the model's context holds ${model.contextLength}${used}`,
-      "Shorten the prompt, or start over with an empty context.",
+      "Shorten the prompt, or use a longer --context if the model allows it.",
     );
   }
   return tokens;

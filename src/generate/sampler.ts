@@ -31,6 +31,9 @@ export interface SamplerOptions {
   readonly seed?: number;
 }
 
+/** What is meant where nothing is said. */
+export const samplerDefaults = { temperature: 0.8, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1 } as const;
+
 /**
  * @param logits one for each token of the vocabulary; not changed.
  * @param recent the tokens that the repetition penalty is for.
@@ -40,7 +43,13 @@ export type Sampler = (logits: Float32Array, recent: readonly number[]) => numbe
 
 /** @throws input error `sampling-option` naming the option and its range. */
 export function createSampler(options: SamplerOptions = {}): Sampler {
-  const { temperature = 0.8, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1 } = options;
+  const {
+    temperature = samplerDefaults.temperature,
+    topK = samplerDefaults.topK,
+    topP = samplerDefaults.topP,
+    minP = samplerDefaults.minP,
+    repetitionPenalty = samplerDefaults.repetitionPenalty,
+  } = options;
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
   check("temperature", temperature, temperature >= 0 && temperature <= 100, "a number from 0 to 100");
   check("topK", topK, Number.isSafeInteger(topK) && topK >= 0, "an integer from 0 (off)");
