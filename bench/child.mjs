@@ -54,8 +54,7 @@ export async function startEngine(name, options) {
 async function serve(name) {
   const { open } = await import(`./engines/${name}.mjs`);
   let engine;
-  /** Processor time already reported; at first none, so that the start of the process counts too. */
-  let last;
+  let last = process.cpuUsage();
   process.on("message", async (message) => {
     let reply;
     try {

@@ -4,26 +4,31 @@
  */
 import { availableParallelism, cpus } from "node:os";
 
-let ours = 0;
+/** Processor time of our engines, as they report it, in ms. */
+let engines = 0;
+/** Sums over all that was watched, in ms. */
+const watched = { capacity: 0, others: 0 };
 
-/** Adds processor time, in ms, that a child of ours has used. */
+/** Adds processor time, in ms, that an engine has used. */
 export function countAsOurs(milliseconds) {
-  ours += milliseconds;
+  engines += milliseconds;
 }
 
 const busy = () => cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0);
-const own = () => (process.cpuUsage().user + process.cpuUsage().system) / 1000;
+const own = () => (process.cpuUsage().user + process.cpuUsage().system) / 1000 + engines;
 
-/** Starts to watch; `describe` tells the share of the processors that other processes took since then. */
-export function loadByOthers() {
-  const begin = { wall: performance.now(), busy: busy(), own: own(), ours };
-  return {
-    describe() {
-      const used = own() - begin.own + ours - begin.ours;
-      const capacity = (performance.now() - begin.wall) * availableParallelism();
-      const share = Math.max(0, Math.round((100 * (busy() - begin.busy - used)) / capacity));
-      const warning = share > 5 ? ": these figures compare nothing, repeat them on a quiet machine" : "";
-      return `other processes took ${share} % of the processors meanwhile${warning}`;
-    },
-  };
+/** Watches the processors while `work` runs; all engines must have started and none may end meanwhile. */
+export async function watchOthers(work) {
+  const begin = { wall: performance.now(), busy: busy(), own: own() };
+  const result = await work();
+  watched.others += busy() - begin.busy - (own() - begin.own);
+  watched.capacity += (performance.now() - begin.wall) * availableParallelism();
+  return result;
+}
+
+/** What share of the processors other processes took while we watched. */
+export function describeOthers() {
+  const share = Math.max(0, Math.round((100 * watched.others) / watched.capacity));
+  const warning = share > 5 ? ": these figures compare nothing, repeat them on a quiet machine" : "";
+  return `other processes took ${share} % of the processors meanwhile${warning}`;
 }

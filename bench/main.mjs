@@ -4,7 +4,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { decode } from "./decode.mjs";
-import { loadByOthers } from "./machine.mjs";
+import { describeOthers } from "./machine.mjs";
 import { prefill } from "./prefill.mjs";
 import { printMachine, rowKeys } from "./report.mjs";
 
@@ -60,7 +60,6 @@ if (!existsSync(new URL("node_modules/node-llama-cpp", import.meta.url))) {
 }
 
 printMachine();
-const others = loadByOthers();
 const rows = [];
 try {
   for (const name of names) rows.push(...(await benchmarks[name](options)));
@@ -68,5 +67,5 @@ try {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);
 }
-console.log(others.describe());
+console.log(describeOthers());
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, rowKeys, 2)}\n`);

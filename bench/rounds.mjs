@@ -1,4 +1,5 @@
 /** Takes turns: in every round each lane runs once, alone; every second round goes backwards, so that drift cancels. */
+import { watchOthers } from "./machine.mjs";
 
 /**
  * @param {Readonly<Record<string, () => Promise<{ figure: number, best?: number }>>>} lanes
@@ -6,7 +7,11 @@
  * @param {readonly (readonly [string, string])[]} same pairs of lanes that must end with the same likeliest token
  * @returns {Promise<Record<string, number[]>>} figures by lane, one a round
  */
-export async function takeTurns(lanes, rounds, same) {
+export function takeTurns(lanes, rounds, same) {
+  return watchOthers(() => play(lanes, rounds, same));
+}
+
+async function play(lanes, rounds, same) {
   const names = Object.keys(lanes);
   const likeliest = {};
   const figures = Object.fromEntries(names.map((name) => [name, []]));
