@@ -2,6 +2,7 @@
 import { inputError } from "../errors.ts";
 import type { Session } from "../model/session.ts";
 import type { OnProgress } from "../progress.ts";
+import { yieldToEvents } from "../yield.ts";
 import { type Similarity, SimilarityAccumulator } from "./similarity.ts";
 
 export interface ObserveOptions {
@@ -40,7 +41,7 @@ export async function observe(
       session.play(tokens.slice(w * window + at, w * window + at + rows), { tail: rows });
       accumulator.add(session.allHidden(rows), rows, at + rows === window);
       onProgress?.({ label: "measuring", done: w * window + at + rows, total: count * window, unit: "tokens" });
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await yieldToEvents();
     }
   }
   return accumulator.result();

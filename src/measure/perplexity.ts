@@ -6,6 +6,7 @@
 import { inputError } from "../errors.ts";
 import type { Session } from "../model/session.ts";
 import type { OnProgress } from "../progress.ts";
+import { yieldToEvents } from "../yield.ts";
 
 export interface PerplexityOptions {
   /** Tokens of a window; at most the session's context. */
@@ -90,7 +91,7 @@ async function windowLosses(
     const tail = Math.min(Math.max(0, first - at), chunk.length);
     session.play(chunk, { tail, targets: tokens.slice(at + tail + 1, at + chunk.length + 1) });
     losses.push(...session.losses(chunk.length - tail));
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await yieldToEvents();
   }
   return losses;
 }

@@ -1,5 +1,6 @@
 /** How fast a schedule plays here and now: an indication for a table, not a benchmark (see bench/). */
 import type { Model } from "../refrain.ts";
+import { yieldToEvents } from "../yield.ts";
 
 export interface Speed {
   /** Median over the decoded tokens, in milliseconds. */
@@ -23,6 +24,7 @@ export async function decodeSpeed(model: Model, tokens = 32, signal?: AbortSigna
       const begun = performance.now();
       session.play([token(session.position)]);
       times.push(performance.now() - begun);
+      await yieldToEvents();
     }
     // The first plays still run the compiler's first tier.
     const settled = times.slice(Math.min(8, times.length - 1)).sort((a, b) => a - b);

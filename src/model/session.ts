@@ -9,6 +9,7 @@ import type { WasmPlayer } from "../engine/wasm/player.ts";
 import { inputError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Steps } from "../schedule/schedule.ts";
+import { yieldToEvents } from "../yield.ts";
 import type { ModelConfig } from "./config.ts";
 import { hiddenName, network } from "./network.ts";
 import { ropeTable } from "./rope.ts";
@@ -128,7 +129,7 @@ export class Session {
   }
 
   /**
-   * Appends tokens, in chunks, and lets the event loop run between them; the logits after the last token, a view that
+   * Appends tokens, in chunks, and lets the event loop run after each; the logits after the last token, a view that
    * the next play overwrites.
    */
   async feed(tokens: readonly number[], { signal, onProgress }: FeedOptions = {}): Promise<Float32Array> {
@@ -142,8 +143,8 @@ export class Session {
       if (tokens.length > this.maxRows) {
         const done = first + chunk.length;
         onProgress?.({ label: "reading the prompt", done, total: tokens.length, unit: "tokens" });
-        await new Promise((resolve) => setTimeout(resolve, 0));
       }
+      await yieldToEvents();
     }
     return this.logits(0);
   }
