@@ -94,7 +94,9 @@ async function runCommand(
   const command = await entry.load();
   const values = readArguments(words, { ...command.options, ...sharedOptions }, `refrain ${entry.name}`);
   if (values.help) {
-    stdout.write(`${await commandHelp(entry, command, stdout.isTTY === true)}\n`);
+    stdout.write(
+      `${await commandHelp(entry, command, { colored: stdout.isTTY === true, width: stdout.columns ?? 100 })}\n`,
+    );
     return;
   }
   const output = new Output(stdout, stderr, values);

@@ -10,23 +10,26 @@ export interface CommandEntry {
   readonly load: () => Promise<Command>;
 }
 
+/** A small model that the examples can fetch. */
+const model = "hf:HuggingFaceTB/SmolLM2-135M-Instruct";
+
 export const commands: readonly CommandEntry[] = [
   {
     name: "run",
     summary: "continue a prompt",
-    example: 'refrain run MODEL "Once upon a time" --max-tokens 64',
+    example: `refrain run ${model} "Once upon a time" --max-tokens 64`,
     load: async () => (await import("./run.ts")).command,
   },
   {
     name: "chat",
     summary: "talk with a model",
-    example: "refrain chat MODEL",
+    example: `refrain chat ${model} --system "You answer in one sentence."`,
     load: async () => (await import("./chat.ts")).command,
   },
   {
     name: "inspect",
     summary: "parameters, bytes and FLOPs of a model, from its header alone",
-    example: "refrain inspect MODEL --json",
+    example: `refrain inspect ${model} --schedule "each(0-14)x2"`,
     load: async () => (await import("./inspect.ts")).command,
   },
   {

@@ -23,8 +23,12 @@ export function mainHelp(version: string, commands: readonly CommandEntry[]): st
   ].join("\n");
 }
 
-/** `colored` where it goes to a terminal. */
-export async function commandHelp(entry: CommandEntry, command: Command, colored: boolean): Promise<string> {
+/** `colored` where it goes to a terminal, `width` characters wide. */
+export async function commandHelp(
+  entry: CommandEntry,
+  command: Command,
+  { colored, width }: { readonly colored: boolean; readonly width: number },
+): Promise<string> {
   const usage = await renderUsage(
     {
       meta: { name: entry.name, description: entry.summary },
@@ -32,6 +36,31 @@ export async function commandHelp(entry: CommandEntry, command: Command, colored
     },
     { meta: { name: "refrain" } },
   );
-  const text = `${usage.trimEnd()}\n\nExample: ${entry.example}`;
+  const text = `${wrapped(usage, width).trimEnd()}\n\nExample: ${entry.example}`;
   return colored ? text : stripVTControlCharacters(text);
+}
+
+/** citty writes every description in one line, behind four spaces, padded to the longest; here it goes on below itself. */
+function wrapped(usage: string, width: number): string {
+  return usage
+    .split("\n")
+    .flatMap((line) => {
+      const [, head, description] = /^(\s+\S.*? {4})(\S.*)$/.exec(line.trimEnd()) ?? [];
+      if (head === undefined || description === undefined) return [line.trimEnd()];
+      const indent = stripVTControlCharacters(head).length;
+      const rows = fill(description, Math.max(24, width - indent));
+      return rows.map((row, i) => (i === 0 ? head : " ".repeat(indent)) + row);
+    })
+    .join("\n");
+}
+
+/** Words in rows of at most `width` characters, longer words in a row of their own. */
+function fill(text: string, width: number): string[] {
+  const rows: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = rows.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) rows[rows.length - 1] = `${last} ${word}`;
+    else rows.push(word);
+  }
+  return rows;
 }

@@ -61,6 +61,11 @@ export class Output {
     this.stdout.write(`${this.json ? toJson(document) : text}\n`);
   }
 
+  /** The document of --json, for a command whose text was written as it came. */
+  document(document: unknown): void {
+    if (this.json) this.result(document, "");
+  }
+
   /** Something that was asked for beside the result, on stderr, whatever else is silenced. */
   aside(text: string): void {
     this.stderr.write(`${printable(text)}\n`);
