@@ -10,7 +10,8 @@
  *
  * Layout of a group of 16 rows: block after block; a block holds for g = 0…3 and for each four rows 16 bytes: byte
  * 4r + j has column 4g + j of row r in its low nibble and column 16 + 4g + j in its high one (256 bytes); then 16 scales
- * and, for Q4_1, 16 minima: 288 or 320 bytes. A row of activations is K i8, then K/32 f32 scales, then K/32 i32 sums.
+ * and, for Q4_1, 16 minima: 288 or 320 bytes. A row of activations is K i8, then K/32 f32 scales, then K/32 times 8 · sum
+ * as i32.
  *
  * Arguments: x, w, bias, residual, y, K, groups, x stride, y stride.
  */
@@ -31,27 +32,28 @@ function dot(x: v128, w: v128): v128 {
   return i16x8.add(even, i16x8.mul(i16x8.shr_s(x, 8), i16x8.shr_u(w, 8)));
 }
 
-/** sum + scale · xScale · (products - 8 · xSum), or with minima: … + minimum · xScale · xSum. */
+/**
+ * sum + xScale · scale · (products - 8 · xSum), or with minima: sum + xScale · (scale · products + minimum / 8 · 8 xSum).
+ * `xSum8` points at 8 · xSum, as the activations bring it.
+ */
 // @ts-ignore: decorator
 @inline
-function scaled<Minima>(sum: v128, products: v128, scales: usize, xScale: v128, xSum: i32): v128 {
+function scaled<Minima>(sum: v128, products: v128, scale: v128, minimum: v128, xScale: usize, xSum8: usize): v128 {
   const wide = i32x4.extadd_pairwise_i16x8_s(products);
   if (sizeof<Minima>() == 1) {
-    return f32x4.add(
-      sum,
-      f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(wide, i32x4.splat(xSum << 3))), f32x4.mul(loadHalf4(scales), xScale)),
-    );
+    const shifted = f32x4.convert_i32x4_s(i32x4.sub(wide, v128.load32_splat(xSum8)));
+    return f32x4.add(sum, f32x4.mul(shifted, f32x4.mul(scale, v128.load32_splat(xScale))));
   }
-  return f32x4.add(
-    sum,
-    f32x4.mul(
-      xScale,
-      f32x4.add(
-        f32x4.mul(f32x4.convert_i32x4_s(wide), loadHalf4(scales)),
-        f32x4.mul(f32x4.splat(<f32>xSum), loadHalf4(scales, 32)),
-      ),
-    ),
-  );
+  const offset = f32x4.mul(f32x4.convert_i32x4_s(v128.load32_splat(xSum8)), minimum);
+  const value = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(wide), scale), offset);
+  return f32x4.add(sum, f32x4.mul(v128.load32_splat(xScale), value));
+}
+
+/** An eighth of four minima, where there are any. */
+// @ts-ignore: decorator
+@inline
+function loadMinimum<Minima>(scales: usize): v128 {
+  return sizeof<Minima>() == 1 ? f32x4.splat(0) : f32x4.mul(loadHalf4(scales, 32), f32x4.splat(0.125));
 }
 
 function gemv<Minima>(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize): void {
@@ -72,11 +74,11 @@ function gemv<Minima>(x: usize, w: usize, K: i32, y: usize, bias: usize, residua
       v = v128.load(at, 48);
       s = i16x8.add(s, i16x8.add(dot(x0, v128.and(v, low)), dot(x1, v128.and(i16x8.shr_u(v, 4), low))));
     }
-    const xScale = v128.load32_splat(scale), xSum = load<i32>(scale + sums);
-    a = scaled<Minima>(a, p, w + 256, xScale, xSum);
-    b = scaled<Minima>(b, q, w + 264, xScale, xSum);
-    c = scaled<Minima>(c, r, w + 272, xScale, xSum);
-    d = scaled<Minima>(d, s, w + 280, xScale, xSum);
+    const sum = scale + sums;
+    a = scaled<Minima>(a, p, loadHalf4(w, 256), loadMinimum<Minima>(w + 256), scale, sum);
+    b = scaled<Minima>(b, q, loadHalf4(w, 264), loadMinimum<Minima>(w + 264), scale, sum);
+    c = scaled<Minima>(c, r, loadHalf4(w, 272), loadMinimum<Minima>(w + 272), scale, sum);
+    d = scaled<Minima>(d, s, loadHalf4(w, 280), loadMinimum<Minima>(w + 280), scale, sum);
     w += sizeof<Minima>() == 1 ? Q4_BLOCK : Q4_1_BLOCK;
   }
   store4(y, a, bias, residual);
@@ -110,14 +112,15 @@ function gemm4<Minima>(x: usize, xStride: usize, w: usize, scales: usize, K: i32
       r = accumulate(r, x2 + g, low, high);
       s = accumulate(s, x3 + g, low, high);
     }
+    const wScale = loadHalf4(scales), minimum = loadMinimum<Minima>(scales);
     let at = scale;
-    a = scaled<Minima>(a, p, scales, v128.load32_splat(at), load<i32>(at + sums));
+    a = scaled<Minima>(a, p, wScale, minimum, at, at + sums);
     at += xStride;
-    b = scaled<Minima>(b, q, scales, v128.load32_splat(at), load<i32>(at + sums));
+    b = scaled<Minima>(b, q, wScale, minimum, at, at + sums);
     at += xStride;
-    c = scaled<Minima>(c, r, scales, v128.load32_splat(at), load<i32>(at + sums));
+    c = scaled<Minima>(c, r, wScale, minimum, at, at + sums);
     at += xStride;
-    d = scaled<Minima>(d, s, scales, v128.load32_splat(at), load<i32>(at + sums));
+    d = scaled<Minima>(d, s, wScale, minimum, at, at + sums);
     w += bytes;
     scales += bytes;
   }

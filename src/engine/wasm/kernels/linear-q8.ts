@@ -18,8 +18,8 @@ export const Q8_BLOCK: usize = 544;
 /** sum + (scale · xScale) · products, unfused: the same bits on every build. */
 // @ts-ignore: decorator
 @inline
-function scaled(sum: v128, products: v128, scales: usize, xScale: v128): v128 {
-  return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(products), f32x4.mul(loadHalf4(scales), xScale)));
+function scaled(sum: v128, products: v128, scale: v128, xScale: v128): v128 {
+  return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(products), f32x4.mul(scale, xScale)));
 }
 
 function gemv(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize): void {
@@ -35,10 +35,10 @@ function gemv(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize
       s = i32x4.add(s, i32x4.dot_i16x8_s(v128.load8x8_s(at, 24), v));
     }
     const xScale = v128.load32_splat(scale);
-    a = scaled(a, p, w + 512, xScale);
-    b = scaled(b, q, w + 520, xScale);
-    c = scaled(c, r, w + 528, xScale);
-    d = scaled(d, s, w + 536, xScale);
+    a = scaled(a, p, loadHalf4(w, 512), xScale);
+    b = scaled(b, q, loadHalf4(w, 520), xScale);
+    c = scaled(c, r, loadHalf4(w, 528), xScale);
+    d = scaled(d, s, loadHalf4(w, 536), xScale);
     w += Q8_BLOCK;
   }
   store4(y, a, bias, residual);
@@ -61,10 +61,11 @@ function gemm4(x: usize, xStride: usize, w: usize, scales: usize, K: i32, y: usi
       r = i32x4.add(r, i32x4.dot_i16x8_s(weights, v128.load32_splat(at + x2)));
       s = i32x4.add(s, i32x4.dot_i16x8_s(weights, v128.load32_splat(at + x3)));
     }
-    a = scaled(a, p, scales, v128.load32_splat(scale));
-    b = scaled(b, q, scales, v128.load32_splat(scale + x1));
-    c = scaled(c, r, scales, v128.load32_splat(scale + x2));
-    d = scaled(d, s, scales, v128.load32_splat(scale + x3));
+    const wScale = loadHalf4(scales);
+    a = scaled(a, p, wScale, v128.load32_splat(scale));
+    b = scaled(b, q, wScale, v128.load32_splat(scale + x1));
+    c = scaled(c, r, wScale, v128.load32_splat(scale + x2));
+    d = scaled(d, s, wScale, v128.load32_splat(scale + x3));
     w += Q8_BLOCK;
     scales += Q8_BLOCK;
   }

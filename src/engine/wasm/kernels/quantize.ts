@@ -1,6 +1,6 @@
 /**
  * Activations to integers, a scale per block of 32: what the q8 and q4 products read.
- * i16: x = n · s, s = max|x| / 32,767. i8: x = n · s, s = max|x| / 127, and the sum of n for the offset of the nibbles.
+ * i16: x = n · s, s = max|x| / 32,767. i8: x = n · s, s = max|x| / 127, and 8 times the sum of n, for the offset of the nibbles.
  * Rows are divided among threads; where there are fewer rows than threads, the blocks of a row are.
  *
  * Arguments: x, y, K, x stride, y stride.
@@ -43,7 +43,7 @@ function blockI8(x: usize, n: usize, scale: usize, sum: usize): void {
   v128.store(n, i8x16.narrow_i16x8_s(a, b));
   v128.store(n, i8x16.narrow_i16x8_s(c, d), 16);
   const s = i32x4.extadd_pairwise_i16x8_s(i16x8.add(i16x8.add(a, b), i16x8.add(c, d)));
-  store<i32>(sum, i32x4.extract_lane(s, 0) + i32x4.extract_lane(s, 1) + i32x4.extract_lane(s, 2) + i32x4.extract_lane(s, 3));
+  store<i32>(sum, (i32x4.extract_lane(s, 0) + i32x4.extract_lane(s, 1) + i32x4.extract_lane(s, 2) + i32x4.extract_lane(s, 3)) << 3);
 }
 
 // @ts-ignore: decorator
