@@ -86,6 +86,8 @@ export class Lines {
     });
     this.editor.on("close", () => {
       this.ended = true;
+      // The cursor stands behind the prompt.
+      if (this.isTerminal && this.asking) stderr.write("\n");
       this.wake?.();
     });
     this.editor.on("SIGINT", () => this.interrupt());
