@@ -36,9 +36,16 @@ export interface Instruction {
   /** Cache slots read or written. */
   readonly readsSlot?: number;
   readonly writesSlot?: number;
+  /** The kernel also writes its result in integers, to a buffer that the encoder appends to the words. */
+  readonly integers?: { readonly form: Form; readonly buffer: Buffer };
   /** A buffer that the result may take the place of: every element is read by the thread that writes it. */
   readonly inPlaceOf?: Buffer;
 }
+
+type Form = "i16" | "i8";
+
+/** Kernels that can write their result in integers too. */
+const quantizing: ReadonlySet<string> = new Set(["rmsNorm", "layerNorm", "swiglu", "attention"]);
 
 /** Absent operand. */
 const NONE = 0;
@@ -73,25 +80,44 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
     reads: readonly Buffer[],
     more: Partial<Instruction> = {},
   ): void => {
-    instructions.push({ kernel, tail: value.rows === "tail", words, reads, writes: [bufferOf(value)], ...more });
+    const integers = quantizing.has(kernel) ? wantedIntegers(value) : undefined;
+    const writes = integers ? [bufferOf(value), integers.buffer] : [bufferOf(value)];
+    const tail = value.rows === "tail";
+    instructions.push({ kernel, tail, words, reads, writes, ...(integers && { integers }), ...more });
   };
 
-  /** The input of a linear map in the form that its kernel reads. */
+  /** The integer form of `value` that the linear maps behind it read, if its own kernel can make it. */
+  const wantedIntegers = (value: Value): Instruction["integers"] => {
+    const { operation } = value;
+    if (operation.kind === "attention" && operation.shape.headWidth % BLOCK !== 0) return undefined;
+    for (const reader of graph.values) {
+      if (reader.operation.kind !== "linear" || reader.operation.x !== value) continue;
+      const form = storageLayouts[storage(reader.operation.weight)].activations;
+      if (form !== "f32") return { form, buffer: integerBuffer(value, form) };
+    }
+    return undefined;
+  };
+
+  const integerBuffer = (x: Value, form: Form): Buffer => {
+    const K = padded(x.width);
+    const bytesPerRow = form === "i16" ? K * 2 + (K / BLOCK) * 4 : K + (K / BLOCK) * 8;
+    const buffer = { label: `${form} of ${bufferOf(x).label}`, rows: x.rows, bytesPerRow };
+    quantized.set(`${x.id} ${form}`, buffer);
+    return buffer;
+  };
+
+  /** The input of a linear map in the form that its kernel reads; where nobody has made it, an instruction does. */
   const activations = (x: Value, type: StorageType): Buffer => {
     const form = storageLayouts[type].activations;
     const source = bufferOf(x);
     if (form === "f32") return source;
-    const key = `${x.id} ${form}`;
-    let buffer = quantized.get(key);
+    let buffer = quantized.get(`${x.id} ${form}`);
     if (!buffer) {
-      const K = padded(x.width);
-      const bytesPerRow = form === "i16" ? K * 2 + (K / BLOCK) * 4 : K + (K / BLOCK) * 8;
-      buffer = { label: `${form} of ${source.label}`, rows: x.rows, bytesPerRow };
-      quantized.set(key, buffer);
+      buffer = integerBuffer(x, form);
       instructions.push({
         kernel: form === "i16" ? "quantizeI16" : "quantizeI8",
         tail: x.rows === "tail",
-        words: [{ buffer: source }, { buffer }, K, source.bytesPerRow, bytesPerRow],
+        words: [{ buffer: source }, { buffer }, padded(x.width), source.bytesPerRow, buffer.bytesPerRow],
         reads: [source],
         writes: [buffer],
       });
@@ -127,8 +153,12 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
   /** True where `value` is a linear map that only one addition reads: the addition does its work. */
   const foldable = (value: Value): boolean =>
     value.operation.kind === "linear" && uses.get(value) === 1 && !names.has(value);
+  /** Values that the instruction of their only reader computes: linear maps in additions, turned keys in attention. */
   const folded = new Set<Value>();
   for (const { operation } of graph.values) {
+    if (operation.kind === "attention" && operation.k.operation.kind === "rope" && uses.get(operation.k) === 1) {
+      folded.add(operation.k);
+    }
     if (operation.kind !== "add") continue;
     if (foldable(operation.b)) folded.add(operation.b);
     else if (foldable(operation.a)) folded.add(operation.a);
@@ -208,6 +238,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
         );
         break;
       case "rope":
+        if (folded.has(value)) break;
         emit(
           value,
           "rope",
@@ -230,11 +261,19 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
           { cache: op.slot, half: "keys" },
           { cache: op.slot, half: "values" },
         ];
+        const turned = folded.has(op.k) && op.k.operation.kind === "rope" ? op.k.operation : undefined;
+        const k = turned ? turned.x : op.k;
+        const tables: Word[] = turned
+          ? [
+              { table: turned.table, half: "cosines" },
+              { table: turned.table, half: "sines" },
+            ]
+          : [NONE, NONE];
         instructions.push({
           kernel: "cacheAppend",
           tail: false,
-          words: [at(op.k), at(op.v), ...caches, kvHeads, headWidth, { size: "context" }, stride(op.k.width)],
-          reads: [bufferOf(op.k), bufferOf(op.v)],
+          words: [at(k), at(op.v), ...caches, kvHeads, headWidth, { size: "context" }, stride(k.width), ...tables],
+          reads: [bufferOf(k), bufferOf(op.v)],
           writes: [],
           writesSlot: op.slot,
         });

@@ -7,6 +7,7 @@ import type { Plan } from "./plan.ts";
 const WORDS = 16;
 const FLAG_BARRIER = 1;
 const FLAG_TAIL = 2;
+const FLAG_INTEGERS = { i16: 4, i8: 8 } as const;
 
 /** Where things lie in the player's memory. */
 export interface Addresses {
@@ -28,9 +29,16 @@ export function encode(plan: Plan, addresses: Addresses, opcode: (kernel: string
   words[0] = plan.instructions.length;
   plan.instructions.forEach((instruction, i) => {
     const at = (i + 1) * WORDS;
-    if (instruction.words.length > WORDS - 2) throw new Error(`${instruction.kernel}: too many arguments`);
+    if (instruction.words.length > WORDS - (instruction.integers ? 4 : 2))
+      throw new Error(`${instruction.kernel}: too many arguments`);
     words[at] = opcode(instruction.kernel);
     words[at + 1] = (instruction.barrier ? FLAG_BARRIER : 0) | (instruction.tail ? FLAG_TAIL : 0);
+    const { integers } = instruction;
+    if (integers) {
+      words[at + 1]! |= FLAG_INTEGERS[integers.form];
+      words[at + WORDS - 2] = resolve({ buffer: integers.buffer }, plan, addresses);
+      words[at + WORDS - 1] = integers.buffer.bytesPerRow;
+    }
     instruction.words.forEach((word, j) => {
       if (typeof word === "object" && "float" in word) floats[at + 2 + j] = word.float;
       else words[at + 2 + j] = resolve(word, plan, addresses);

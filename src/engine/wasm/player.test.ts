@@ -178,6 +178,38 @@ describe("the wasm player", () => {
     });
   }
 
+  for (const type of ["q8", "q4"] as const) {
+    it(`lets attention make the integers that its reader needs, where heads are whole blocks: ${type}`, async () => {
+      const player = await WasmPlayer.create(nodeHost, { threads: 2 });
+      players.push(player);
+      const g = new Graph();
+      const width = 2 * 32;
+      const x = g.embed(matrix("embedding", VOCAB, width));
+      const q = g.linear(x, matrix("q", width, width));
+      const k = g.linear(x, matrix("k", 32, width));
+      const v = g.linear(x, matrix("v", 32, width));
+      const a = g.attention(q, k, v, { heads: 2, kvHeads: 1, headWidth: 32 });
+      g.output("y", g.linear(a, matrix("o", width, width)));
+      const planned = plan(g, () => type, { maxRows: 12, tailRows: 1, context: 12, threads: 2 });
+      // The one quantization of its own is that of the embedding.
+      expect(planned.instructions.filter(({ kernel }) => kernel.startsWith("quantize"))).toHaveLength(1);
+      const store = new ParameterStore(player);
+      for (const parameter of planned.parameters) {
+        store.reserve(parameter, type);
+        store.writeRows(
+          parameter,
+          0,
+          Float32Array.from({ length: parameter.rows * parameter.columns }, () => random() / 4),
+        );
+      }
+      const program = new LoadedProgram(player, store, planned);
+      program.play(tokens, 0, tokens.length);
+      const reference = new ReferencePlayer(g, (parameter) => store.read(parameter));
+      const expected = reference.output(reference.play({ tokens }), "y");
+      expect(worst(read(program, "y", tokens.length, width), expected)).toBeLessThan(type === "q8" ? 1e-4 : 0.02);
+    });
+  }
+
   it("computes only the tail's rows of the output", async () => {
     const { program } = await build("f32");
     program.play(tokens, 0, 0, targets);

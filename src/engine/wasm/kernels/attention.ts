@@ -6,19 +6,28 @@
  * query head belongs to one thread and is computed in one order, whatever the chunking of the prompt.
  */
 import { position, rowCount, rows, slice } from "./control";
+import { alsoQuantize, wantsIntegers } from "./quantize";
+import { turn } from "./rope";
 import { exp4, lanemax, lanesum, madd } from "./simd";
 
-/** Appends keys and values of the rows at their positions. Arguments: k, v, k cache, v cache, kv heads, head width, context, row stride. */
+/**
+ * Turns the keys of the rows by their positions' angles and appends them and the values to the cache. Arguments: k, v,
+ * k cache, v cache, kv heads, head width, context, row stride, cos table, sin table (0: keys stay as they are).
+ */
 export function cacheAppend(i: usize, thread: i32, threads: i32): void {
   const k = <usize>load<i32>(i, 8), v = <usize>load<i32>(i, 12), kCache = <usize>load<i32>(i, 16), vCache = <usize>load<i32>(i, 20);
   const heads = load<i32>(i, 24), width = <usize>load<i32>(i, 28) << 2, context = load<i32>(i, 32), stride = <usize>load<i32>(i, 36);
+  const cosines = <usize>load<i32>(i, 40), sines = <usize>load<i32>(i, 44);
   const total = rows() * heads;
   for (let at = slice(total, thread, threads), end = slice(total, thread + 1, threads); at < end; at++) {
-    const row = at / heads, head = at % heads;
+    const row = at / heads, head = at % heads, place = position() + row;
     const from = <usize>row * stride + <usize>head * width;
-    const to = (<usize>head * <usize>context + <usize>(position() + row)) * width;
-    memory.copy(kCache + to, k + from, width);
+    const to = (<usize>head * <usize>context + <usize>place) * width;
     memory.copy(vCache + to, v + from, width);
+    if (cosines) {
+      const table = <usize>place * (width >> 1);
+      turn(k + from, kCache + to, width >> 1, cosines + table, sines + table);
+    } else memory.copy(kCache + to, k + from, width);
   }
 }
 
@@ -101,5 +110,10 @@ export function attention(i: usize, thread: i32, threads: i32): void {
     const sum = softmaxNumerators(scores, count);
     weightedSum(scores, vCache + head0, width, count, <f32>1 / sum, y + offset);
     if (head == heads - 1) memory.fill(y + <usize>row * stride + used, 0, stride - used);
+    // Heads are whole blocks of 32 columns here: the plan asks for integers only then.
+    if (wantsIntegers(i)) {
+      const blocks = <i32>(width >> 7);
+      alsoQuantize(i, y + <usize>row * stride, row, <i32>(stride >> 2), head * blocks, blocks);
+    }
   }
 }

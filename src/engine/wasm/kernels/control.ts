@@ -44,6 +44,9 @@ export function position(): i32 {
 /** Instruction flags. */
 export const FLAG_BARRIER: i32 = 1;
 export const FLAG_TAIL: i32 = 2;
+/** The result is also wanted in integers: address and stride stand in the last two words. */
+export const FLAG_I16: i32 = 4;
+export const FLAG_I8: i32 = 8;
 
 /** Rows this instruction works on: all rows of the play, or those of its tail. */
 // @ts-ignore: decorator

@@ -3,6 +3,7 @@
  * Arguments: a, b (0 where there is one operand), y, padded width. All rows of an operand stand one after another.
  */
 import { TAIL, rowCount, rows, slice } from "./control";
+import { alsoQuantize, wantsIntegers } from "./quantize";
 import { exp4 } from "./simd";
 
 // @ts-ignore: decorator
@@ -19,13 +20,22 @@ export function add(i: usize, thread: i32, threads: i32): void {
   }
 }
 
-/** y = a · sigmoid(a) · b: the gate of SwiGLU (Shazeer 2020, arXiv 2002.05202, eq. 6). */
+/**
+ * y = a · sigmoid(a) · b: the gate of SwiGLU (Shazeer 2020, arXiv 2002.05202, eq. 6). Blocks of 32 columns are divided
+ * among threads, so that each can also make the integers of what it wrote.
+ */
 export function swiglu(i: usize, thread: i32, threads: i32): void {
-  const a = <usize>load<i32>(i, 8), b = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16), one = f32x4.splat(1);
-  for (let at = begin(i, thread, threads), end = begin(i, thread + 1, threads); at < end; at += 16) {
-    const v = v128.load(a + at);
-    const silu = f32x4.div(v, f32x4.add(one, exp4(f32x4.neg(v))));
-    v128.store(y + at, f32x4.mul(silu, v128.load(b + at)));
+  const a = <usize>load<i32>(i, 8), b = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16), K = load<i32>(i, 20);
+  const one = f32x4.splat(1), blocks = K >> 5, total = rowCount(i) * blocks, integers = wantsIntegers(i);
+  for (let n = slice(total, thread, threads), last = slice(total, thread + 1, threads); n < last; n++) {
+    const begin = <usize>n << 7;
+    for (let at = begin; at < begin + 128; at += 16) {
+      const v = v128.load(a + at);
+      const silu = f32x4.div(v, f32x4.add(one, exp4(f32x4.neg(v))));
+      v128.store(y + at, f32x4.mul(silu, v128.load(b + at)));
+    }
+    const row = n / blocks;
+    if (integers) alsoQuantize(i, y + <usize>row * (<usize>K << 2), row, K, n % blocks, 1);
   }
 }
 

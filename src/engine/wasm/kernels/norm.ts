@@ -3,13 +3,16 @@
  * Padding columns are written as zero.
  */
 import { rowCount, slice } from "./control";
+import { alsoQuantize, wantsIntegers } from "./quantize";
 
 /** y = x / sqrt(mean(x²) + eps) · w. Arguments: x, w, y, width, padded width, eps, x stride, y stride. */
 export function rmsNorm(i: usize, thread: i32, threads: i32): void {
   const w = <usize>load<i32>(i, 12), width = load<i32>(i, 20), padded = load<i32>(i, 24), eps = load<f32>(i, 28);
   const xStride = <usize>load<i32>(i, 32), yStride = <usize>load<i32>(i, 36), rows = rowCount(i);
   for (let m = slice(rows, thread, threads), end = slice(rows, thread + 1, threads); m < end; m++) {
-    rmsNormRow(<usize>load<i32>(i, 8) + <usize>m * xStride, w, <usize>load<i32>(i, 16) + <usize>m * yStride, width, padded, eps);
+    const y = <usize>load<i32>(i, 16) + <usize>m * yStride;
+    rmsNormRow(<usize>load<i32>(i, 8) + <usize>m * xStride, w, y, width, padded, eps);
+    if (wantsIntegers(i)) alsoQuantize(i, y, m, padded, 0, padded >> 5);
   }
 }
 
@@ -72,5 +75,6 @@ export function layerNorm(i: usize, thread: i32, threads: i32): void {
       store<f32>(y + at, <f32>((<f64>load<f32>(x + at) - mean) * scale) * load<f32>(w + at) + load<f32>(b + at));
     }
     for (let k = width; k < padded; k++) store<f32>(y + (<usize>k << 2), 0);
+    if (wantsIntegers(i)) alsoQuantize(i, y, m, padded, 0, padded >> 5);
   }
 }

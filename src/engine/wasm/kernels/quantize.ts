@@ -5,7 +5,7 @@
  *
  * Arguments: x, y, K, x stride, y stride.
  */
-import { rowCount, slice } from "./control";
+import { FLAG_I16, FLAG_I8, rowCount, slice } from "./control";
 import { lanemax } from "./simd";
 
 // @ts-ignore: decorator
@@ -46,18 +46,44 @@ function blockI8(x: usize, n: usize, scale: usize, sum: usize): void {
   store<i32>(sum, (i32x4.extract_lane(s, 0) + i32x4.extract_lane(s, 1) + i32x4.extract_lane(s, 2) + i32x4.extract_lane(s, 3)) << 3);
 }
 
+/** Block `block` of a row: from `x` + 128 · block to the integer row `y`. */
+// @ts-ignore: decorator
+@inline
+function quantizeBlock<T>(x: usize, y: usize, K: usize, block: usize): void {
+  const scales = y + K * sizeof<T>();
+  const from = x + (block << 7), scale = scales + (block << 2);
+  if (sizeof<T>() == 2) blockI16(from, y + (block << 6), scale);
+  else blockI8(from, y + (block << 5), scale, scale + (K >> 3));
+}
+
 // @ts-ignore: decorator
 @inline
 function quantize<T>(i: usize, thread: i32, threads: i32): void {
   const x = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 12), K = load<i32>(i, 16);
   const xStride = <usize>load<i32>(i, 20), yStride = <usize>load<i32>(i, 24);
   const blocks = K >> 5, total = rowCount(i) * blocks;
-  const scales = <usize>K * sizeof<T>(), sums = scales + (<usize>blocks << 2);
   for (let at = slice(total, thread, threads), end = slice(total, thread + 1, threads); at < end; at++) {
-    const row = <usize>(at / blocks), block = <usize>(at % blocks);
-    const from = x + row * xStride + (block << 7), to = y + row * yStride;
-    if (sizeof<T>() == 2) blockI16(from, to + (block << 6), to + scales + (block << 2));
-    else blockI8(from, to + (block << 5), to + scales + (block << 2), to + sums + (block << 2));
+    const row = <usize>(at / blocks);
+    quantizeBlock<T>(x + row * xStride, y + row * yStride, K, at % blocks);
+  }
+}
+
+/** Whether an instruction also wants its result in integers. */
+// @ts-ignore: decorator
+@inline
+export function wantsIntegers(i: usize): bool {
+  return (load<i32>(i, 4) & (FLAG_I16 | FLAG_I8)) != 0;
+}
+
+/**
+ * For kernels whose thread has just written columns [32 · first, 32 · (first + count)) of row `row` at `x`: their
+ * integers, to the place that the instruction's last two words name. It spares an instruction and its barrier.
+ */
+export function alsoQuantize(i: usize, x: usize, row: i32, K: i32, first: i32, count: i32): void {
+  const y = <usize>load<i32>(i, 56) + <usize>row * <usize>load<i32>(i, 60);
+  for (let block = first; block < first + count; block++) {
+    if (load<i32>(i, 4) & FLAG_I16) quantizeBlock<i16>(x, y, K, block);
+    else quantizeBlock<i8>(x, y, K, block);
   }
 }
 
