@@ -3,7 +3,7 @@ import { parseConfig } from "../model/config.ts";
 import { steps as expand } from "../schedule/expand.ts";
 import { parseSchedule } from "../schedule/parse.ts";
 import { identitySteps } from "../schedule/schedule.ts";
-import { modelCost } from "./cost.ts";
+import { decodeFlops, modelCost } from "./cost.ts";
 
 type Shape = readonly [layers: number, heads: number, kvHeads: number, hidden: number, ffn: number];
 
@@ -71,6 +71,18 @@ describe("the cost of a model", () => {
     expect(cost.parts.find(({ part }) => part === "ffn")!.unique).toBe(3 * 576 * 1536);
     expect(cost.parts.find(({ part }) => part === "ffn")!.effective).toBe(3 * 3 * 576 * 1536);
     expect(cost.kvSlots).toBe(3);
+  });
+
+  it("counts what attention looks at: itself, all before it, and no further than its window", () => {
+    const config = mobileLlm([2, 9, 3, 576, 1536], true);
+    const steps = expand(parseSchedule("a0-1 f1"));
+    const { flopsPerToken } = modelCost(config, steps);
+    const products = 4 * 9 * 64;
+    expect(decodeFlops(config, steps, 0)).toBe(flopsPerToken + 2 * products);
+    expect(decodeFlops(config, steps, 99)).toBe(flopsPerToken + 200 * products);
+    const windowed = { ...config, windows: [undefined, 8] };
+    expect(decodeFlops(windowed, steps, 6)).toBe(flopsPerToken + 14 * products);
+    expect(decodeFlops(windowed, steps, 99)).toBe(flopsPerToken + 108 * products);
   });
 
   it("counts operations: two a weight, the vocabulary projection included", () => {

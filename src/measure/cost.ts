@@ -35,7 +35,7 @@ export interface Cost {
   readonly kvSlots: number;
   /** Floating-point operations for one token: two for each weight that is multiplied, attention apart. */
   readonly flopsPerToken: number;
-  /** Further operations for each position that attention looks back at. */
+  /** Further operations for each position that attention looks at, where no window limits it; see `decodeFlops`. */
   readonly attentionFlopsPerPosition: number;
 }
 
@@ -81,7 +81,17 @@ export function modelCost(config: ModelConfig, steps: Steps): Cost {
     kvBytesPerToken: slots * 2 * config.kvHeads * config.headWidth * 4,
     kvSlots: slots,
     flopsPerToken: 2 * (sum(multiplied) + projection),
-    // A product of the query with each key, and of each weight with its value.
-    attentionFlopsPerPosition: slots * 4 * config.heads * config.headWidth,
+    attentionFlopsPerPosition: slots * attentionFlops(config),
   };
+}
+
+/** Of one played attention for each position that it looks at: a product of the query with its key, and one with its value. */
+const attentionFlops = (config: ModelConfig): number => 4 * config.heads * config.headWidth;
+
+/** Operations for the token at `position`, attention included: to itself and all before it, as far as windows reach. */
+export function decodeFlops(config: ModelConfig, steps: Steps, position: number): number {
+  const seen = steps
+    .filter(hasAttention)
+    .reduce((sum, { block }) => sum + Math.min(position + 1, config.windows[block] ?? Number.POSITIVE_INFINITY), 0);
+  return modelCost(config, steps).flopsPerToken + seen * attentionFlops(config);
 }

@@ -1,0 +1,97 @@
+/**
+ * What can be said of a model before anything of it is loaded: from its config, the list of its tensors, and a schedule. Nothing is
+ * measured here, and no weight is read.
+ */
+import { parameterBytes } from "../engine/parameter.ts";
+import { RefrainError } from "../errors.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { findTensor, storageType, type WeightChoice } from "../model/load-weights.ts";
+import { parametersPlayed } from "../model/network.ts";
+import { describe } from "../schedule/describe.ts";
+import { printSteps } from "../schedule/print.ts";
+import type { Steps } from "../schedule/schedule.ts";
+import type { Checkpoint, StoredTensor, StoredType } from "../weights/checkpoint.ts";
+import { type Cost, decodeFlops, modelCost } from "./cost.ts";
+
+export interface Inspection {
+  readonly format: Checkpoint["format"];
+  readonly path: string;
+  readonly config: ModelConfig;
+  readonly file: {
+    readonly tensors: number;
+    /** Bytes of all tensors; headers and vocabularies are not counted. */
+    readonly bytes: number;
+    readonly bytesByType: Readonly<Partial<Record<StoredType, number>>>;
+  };
+  /** The checkpoint's own schedule, then the others that were asked for. */
+  readonly schedules: readonly ScheduleInspection[];
+  readonly tensors: readonly StoredTensor[];
+  /** Why the model cannot be played as it is: tensors that are missing or of another shape than the config says. */
+  readonly problems: readonly string[];
+}
+
+export interface ScheduleInspection {
+  readonly schedule: string;
+  readonly inWords: string;
+  readonly cost: Cost;
+  /** Bytes of the weights in memory, as each choice of --weights keeps them; "file" is the default. */
+  readonly memory: Readonly<Record<WeightChoice, number>>;
+  /** Bytes of the cache for `context` tokens. */
+  readonly cache: { readonly context: number; readonly bytes: number };
+  /** Floating-point operations for one token: the first one, and the last that fits `context`. */
+  readonly flops: { readonly first: number; readonly last: number };
+}
+
+/** `schedules`: the model's own first. `context` is the length of a session in tokens. */
+export function inspect(
+  checkpoint: Checkpoint,
+  config: ModelConfig,
+  schedules: readonly [own: Steps, ...others: Steps[]],
+  context: number,
+): Inspection {
+  const tensors = [...checkpoint.tensors.values()];
+  const bytesByType: Partial<Record<StoredType, number>> = {};
+  for (const { type, byteLength } of tensors) bytesByType[type] = (bytesByType[type] ?? 0) + byteLength;
+  return {
+    format: checkpoint.format,
+    path: checkpoint.path,
+    config,
+    file: { tensors: tensors.length, bytes: tensors.reduce((sum, t) => sum + t.byteLength, 0), bytesByType },
+    schedules: schedules.map((steps) => inspectSchedule(config, steps, tensors, context)),
+    tensors,
+    problems: problems(checkpoint, config, schedules[0]),
+  };
+}
+
+function inspectSchedule(
+  config: ModelConfig,
+  steps: Steps,
+  tensors: readonly StoredTensor[],
+  context: number,
+): ScheduleInspection {
+  const cost = modelCost(config, steps);
+  const stored = new Map(tensors.map(({ name, type }) => [name, type]));
+  const parameters = parametersPlayed(config, steps);
+  const memory = (choice: WeightChoice) =>
+    parameters.reduce((sum, p) => sum + parameterBytes(p, storageType(stored.get(p.name) ?? "F32", choice)), 0);
+  return {
+    schedule: printSteps(steps),
+    inWords: describe(steps, config.blocks),
+    cost,
+    memory: { file: memory("file"), f32: memory("f32"), f16: memory("f16"), q8: memory("q8"), q4: memory("q4") },
+    cache: { context, bytes: context * cost.kvBytesPerToken },
+    flops: { first: decodeFlops(config, steps, 0), last: decodeFlops(config, steps, context - 1) },
+  };
+}
+
+function problems(checkpoint: Checkpoint, config: ModelConfig, steps: Steps): string[] {
+  return parametersPlayed(config, steps).flatMap((parameter) => {
+    try {
+      findTensor(checkpoint, parameter);
+      return [];
+    } catch (error) {
+      if (!RefrainError.is(error)) throw error;
+      return [error.message];
+    }
+  });
+}
