@@ -30,7 +30,10 @@ function facts(name: string, { format, config: c, file }: Inspection): string {
   const lines: readonly (readonly [string, string])[] = [
     ["model", name],
     ["family", c.modelType],
-    ["file", `${formats[format]}, ${formatCount(file.tensors)} tensors, ${formatBytes(file.bytes)}: ${stored}`],
+    [
+      "file",
+      `${formats[format]}, ${formatCount(file.tensors)} ${file.tensors === 1 ? "tensor" : "tensors"}, ${formatBytes(file.bytes)}: ${stored}`,
+    ],
     ["blocks", formatCount(c.blocks)],
     ["width", `${formatCount(c.hiddenSize)}, feed-forward ${formatCount(c.ffnSize)}`],
     ["heads", heads],
