@@ -16,7 +16,7 @@ export const command = defineRefrainCommand({
     tensors: flag({ description: "list every tensor" }),
   },
   run: async ({ model, schedule, context, tensors }, { output, signal, onProgress }) => {
-    const checkpoint = await openCheckpoint(model, { signal, onProgress });
+    const checkpoint = await openCheckpoint(model, { signal, onProgress, headerOnly: true });
     try {
       const config = await readConfig(checkpoint);
       const own = resolveSchedule(config, undefined);

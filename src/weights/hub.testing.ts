@@ -123,15 +123,16 @@ export async function startFakeHub(
   }
 
   function content(file: Buffer, range: string | undefined): Answer {
-    const [, first] = (hub.fault.noRanges ? null : /^bytes=(\d+)-$/.exec(range ?? "")) ?? [];
+    const [, first, last] = (hub.fault.noRanges ? null : /^bytes=(\d+)-(\d*)$/.exec(range ?? "")) ?? [];
     const begin = Number(first ?? 0);
     if (begin > 0 && begin >= file.length)
       return { status: 416, headers: { "content-range": `bytes */${file.length}` } };
-    const body = Buffer.from(file.subarray(begin));
+    const end = last ? Math.min(Number(last) + 1, file.length) : file.length;
+    const body = Buffer.from(file.subarray(begin, end));
     if (hub.fault.damage) body[0]! ^= 1;
     const headers = { "content-length": body.length, etag: '"of-the-storage"' };
     if (first === undefined || file.length === 0) return { status: 200, headers, body };
-    const contentRange = { "content-range": `bytes ${begin}-${file.length - 1}/${file.length}` };
+    const contentRange = { "content-range": `bytes ${begin}-${end - 1}/${file.length}` };
     return { status: 206, headers: { ...headers, ...contentRange }, body };
   }
 

@@ -50,7 +50,7 @@ export async function fetchFromHub(text: string, options: HubOptions = {}): Prom
 }
 
 /** What the cache has of a model that could be opened; whole where the hub has nothing more. */
-async function findCached({ path, revision }: HubName, cache: HubCache) {
+export async function findCached({ path, revision }: HubName, cache: HubCache) {
   const commit = await cache.commitOf(revision);
   if (commit === undefined) return undefined;
   if (isFile(path)) {
@@ -66,8 +66,23 @@ async function findCached({ path, revision }: HubName, cache: HubCache) {
   return { path: cache.snapshot(commit, path), isWhole };
 }
 
-async function fetchModel(name: HubName, cache: HubCache, { signal, onProgress }: HubOptions): Promise<string> {
-  const { repository, path, revision } = name;
+/** A repository as it is at one commit. */
+export interface Repository {
+  readonly client: HubClient;
+  readonly commit: string;
+  /** The files of the folder that is asked for, by their paths in the repository. */
+  readonly listing: ReadonlyMap<string, RemoteFile>;
+  url(file: RemoteFile): string;
+  /** Brings files into the cache. */
+  fetchAll(files: readonly RemoteFile[]): Promise<void>;
+}
+
+/** Asks the hub what there is; fetches nothing yet. */
+export async function openRepository(
+  { repository, path, revision }: HubName,
+  cache: HubCache,
+  { signal, onProgress }: HubOptions,
+): Promise<Repository> {
   const client = new HubClient(repository, signal);
   const access = { hubUrl: client.url, fetch: client.fetch };
   const { sha: commit } = await modelInfo({ ...access, name: repository, revision, additionalFields: ["sha"] });
@@ -81,6 +96,8 @@ async function fetchModel(name: HubName, cache: HubCache, { signal, onProgress }
     if (file !== undefined) listing.set(file.path, file);
   }
 
+  const url = (file: RemoteFile) =>
+    `${client.url}/${repository}/resolve/${commit}/${file.path.split("/").map(encodeURIComponent).join("/")}`;
   let done = 0;
   let total = 0;
   const fetchAll = async (files: readonly RemoteFile[]) => {
@@ -89,9 +106,8 @@ async function fetchModel(name: HubName, cache: HubCache, { signal, onProgress }
     total += bytes;
     await requireSpace(realDisk, await cache.makeRoot(), bytes);
     for (const file of missing) {
-      const url = `${client.url}/${repository}/resolve/${commit}/${file.path.split("/").map(encodeURIComponent).join("/")}`;
       await cache.fill(file.etag, (place) =>
-        download(client, url, file, place, (arrived) => {
+        download(client, url(file), file, place, (arrived) => {
           onProgress?.({ label: `downloading ${repository}`, done: done + arrived, total, unit: "bytes" });
         }),
       );
@@ -99,7 +115,12 @@ async function fetchModel(name: HubName, cache: HubCache, { signal, onProgress }
       done += file.size;
     }
   };
+  return { client, commit, listing, url, fetchAll };
+}
 
+async function fetchModel(name: HubName, cache: HubCache, options: HubOptions): Promise<string> {
+  const { path, revision } = name;
+  const { client, commit, listing, fetchAll } = await openRepository(name, cache, options);
   if (isFile(path)) await fetchAll(filesBeside(path, listing, client));
   else {
     const at = within(path);
@@ -119,11 +140,11 @@ async function fetchModel(name: HubName, cache: HubCache, { signal, onProgress }
 }
 
 /** A single file is named as such; any other path is a folder of the repository. */
-function isFile(path: string | undefined): path is string {
+export function isFile(path: string | undefined): path is string {
   return path !== undefined && /\.(gguf|bin)$/.test(path);
 }
 
-function within(folder: string | undefined): (file: string) => string {
+export function within(folder: string | undefined): (file: string) => string {
   return (file) => (folder === undefined ? file : `${folder}/${file}`);
 }
 

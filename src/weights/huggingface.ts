@@ -7,23 +7,24 @@ import { inputError, RefrainError } from "../errors.ts";
 import type { Checkpoint, StoredTensor, VocabularySource } from "./checkpoint.ts";
 import { JsonReader, shorten } from "./json-reader.ts";
 import { readJsonObject, readSmallFile } from "./node-file.ts";
-import { openShards, type PlacedTensor } from "./shards.ts";
+import { openShards, type PlacedTensor, type ShardFiles } from "./shards.ts";
 
 const maxConfigBytes = 4 << 20;
 /** The largest public tokenizer.json files have 35 MB. */
 const maxTokenizerBytes = 256 << 20;
 
 /**
- * `weightsFile` names one safetensors file of the folder instead of the usual ones. Errors: `config-missing`, `json`,
- * `file-too-large`, `tensor-name-collision`, those of `openShards`; when a tensor is asked for: `tensor-type`.
+ * `weightsFile` names one safetensors file of the folder instead of the usual ones; `files` says where the weights are if
+ * they are elsewhere. Errors: `config-missing`, `json`, `file-too-large`, `tensor-name-collision`, those of `openShards`;
+ * when a tensor is asked for: `tensor-type`.
  */
-export async function openHuggingFace(folder: string, weightsFile?: string): Promise<Checkpoint> {
+export async function openHuggingFace(folder: string, weightsFile?: string, files?: ShardFiles): Promise<Checkpoint> {
   const config = await readJsonObject(join(folder, "config.json"), maxConfigBytes).catch((error: unknown) => {
     if (!RefrainError.is(error) || error.code !== "file-missing") throw error;
     const help = "A Hugging Face model folder has config.json, model.safetensors and tokenizer.json.";
     throw inputError("config-missing", `${folder} has no config.json`, help);
   });
-  const shards = await openShards(folder, weightsFile);
+  const shards = await openShards(folder, weightsFile, files);
   try {
     const placed = new Map<string, PlacedTensor>();
     for (const tensor of shards.tensors.values()) {

@@ -14,6 +14,8 @@ export interface OpenOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told of a download; opening itself takes no time worth a bar. */
   readonly onProgress?: OnProgress | undefined;
+  /** No weights will be read: a model on the hub is not downloaded for this. */
+  readonly headerOnly?: boolean | undefined;
 }
 
 /**
@@ -24,6 +26,11 @@ export interface OpenOptions {
 export async function openCheckpoint(name: string, options: OpenOptions = {}): Promise<Checkpoint> {
   if (isHubName(name)) {
     // The client of the hub is loaded by those alone who ask for it.
+    if (options.headerOnly) {
+      const { openHubHeader } = await import("./hub-header.ts");
+      const remote = await openHubHeader(name, options);
+      if (remote) return remote;
+    }
     const { fetchFromHub } = await import("./hub.ts");
     return openPath(await fetchFromHub(name, options));
   }

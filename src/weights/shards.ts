@@ -24,19 +24,27 @@ export interface Shards {
   close(): Promise<void>;
 }
 
+/** Where the files of a model are, if they are not all in a folder of this machine. */
+export interface ShardFiles {
+  /** Their plain names. */
+  readonly names: readonly string[];
+  open(name: string): Promise<ByteSource>;
+}
+
 /** Every shard stays open while the model is, so there must be fewer than a process may have files (often 1024). */
 const maxShards = 512;
 /** The largest public models have an index of 10 MB. */
 export const maxIndexBytes = 32 << 20;
 
 /**
- * Opens the weights of a folder, or one safetensors file in it. Errors: `weights-missing`, `weights-index`,
+ * Opens the weights of a folder, or one safetensors file in it. The index is read from the folder in any case. Errors: `weights-missing`, `weights-index`,
  * `shard-missing`, `shard-tensor-missing`, those of `openFile` and of `readSafetensorsHeader`.
  */
-export async function openShards(folder: string, file?: string): Promise<Shards> {
-  const present = new Set(await readdir(folder));
+export async function openShards(folder: string, file?: string, files?: ShardFiles): Promise<Shards> {
+  const present = new Set(files?.names ?? (await readdir(folder)));
+  const open = files?.open ?? ((name: string) => openFile(join(folder, name)));
   const single = file ?? (present.has(singleFile) ? singleFile : undefined);
-  if (single !== undefined) return openAll(folder, [single]);
+  if (single !== undefined) return openAll(folder, open, [single]);
   if (!present.has(indexFile)) throw noWeights(folder, [...present]);
 
   const path = join(folder, indexFile);
@@ -54,7 +62,7 @@ export async function openShards(folder: string, file?: string): Promise<Shards>
       "Download the missing files into the folder.",
     );
   }
-  return openAll(folder, shards, weightMap);
+  return openAll(folder, open, shards, weightMap);
 }
 
 /** The names of the shards in an index, by tensor. Errors: `weights-index`. */
@@ -82,6 +90,7 @@ export function readIndex(bytes: Uint8Array, path: string): Map<string, string> 
 /** Where `weightMap` is given, a tensor counts only in the shard that the index names. */
 async function openAll(
   folder: string,
+  open: ShardFiles["open"],
   names: readonly string[],
   weightMap?: ReadonlyMap<string, string>,
 ): Promise<Shards> {
@@ -93,7 +102,7 @@ async function openAll(
     const tensors = new Map<string, PlacedTensor>();
     const headers = new Map<string, SafetensorsHeader>();
     for (const name of names) {
-      const file = await openFile(join(folder, name));
+      const file = await open(name);
       files.push(file);
       const header = await readSafetensorsHeader(file);
       headers.set(name, header);
