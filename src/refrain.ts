@@ -43,6 +43,7 @@ export interface LoadOptions {
 
 /** What models with different schedules share: weights in a player's memory, and where they came from. */
 interface Loaded {
+  readonly name: string;
   readonly path: string;
   readonly config: ModelConfig;
   readonly player: WasmPlayer;
@@ -98,7 +99,7 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Mod
       throw error;
     }
     const { contextLength } = options;
-    const loaded = { path: checkpoint.path, config, player, store, tokenizer, contextLength, models: 0 };
+    const loaded = { name, path: checkpoint.path, config, player, store, tokenizer, contextLength, models: 0 };
     return new Model(loaded, steps);
   } finally {
     await checkpoint.close();
@@ -118,6 +119,11 @@ export class Model {
     this.steps = steps;
     this.schedule = printSteps(steps);
     loaded.models++;
+  }
+
+  /** As it was given to `load`. */
+  get name(): string {
+    return this.loaded.name;
   }
 
   /** The file or folder on disk. */

@@ -3,13 +3,13 @@
  * output, and turns whatever happens into text on stderr and an exit code: 0 done, 1 failed, 2 bad use or bad input,
  * 130 interrupted.
  */
-import { readFile } from "node:fs/promises";
 import { inputError, RefrainError } from "../errors.ts";
+import { version } from "../version.ts";
 import type { CommandEntry } from "./commands.ts";
 import { reportError } from "./errors.ts";
 import { commandHelp, mainHelp } from "./help.ts";
 import { Input, type InputStream } from "./input.ts";
-import { interruptible, type SignalSource } from "./interrupt.ts";
+import { interruptible, type SignalSource, throwIfUnwritable } from "./interrupt.ts";
 import { nearest } from "./nearest.ts";
 import { sharedOptions } from "./options.ts";
 import { Output, type Stream } from "./output.ts";
@@ -56,15 +56,15 @@ async function dispatch(
 ): Promise<number> {
   const [first, ...rest] = words;
   if (first === undefined) {
-    terminal.stderr.write(`${mainHelp(await version(), commands)}\n`);
+    terminal.stderr.write(`${mainHelp(version, commands)}\n`);
     return 2;
   }
   if (first === "--version" || first === "-v") {
-    terminal.stdout.write(`${await version()}\n`);
+    terminal.stdout.write(`${version}\n`);
     return 0;
   }
   if (first === "--help" || first === "-h") {
-    terminal.stdout.write(`${mainHelp(await version(), commands)}\n`);
+    terminal.stdout.write(`${mainHelp(version, commands)}\n`);
     return 0;
   }
   await runCommand(findCommand(first, commands), rest, terminal, signal);
@@ -108,7 +108,7 @@ async function runCommand(
     progress.stop();
   }
   // A command that returns after Ctrl-C has seen to it; that its output could not be written it cannot know.
-  if (RefrainError.is(signal.reason) && signal.reason.code === "output-failed") throw signal.reason;
+  throwIfUnwritable(signal);
   await output.finish();
 }
 
@@ -116,9 +116,4 @@ async function runCommand(
 function wantsDebug(words: readonly string[]): boolean {
   const end = words.indexOf("--");
   return words.slice(0, end < 0 ? undefined : end).includes("--debug");
-}
-
-async function version(): Promise<string> {
-  const text = await readFile(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -2,6 +2,7 @@
 import { inputError } from "../errors.ts";
 import type { Session } from "../model/session.ts";
 import type { OnProgress } from "../progress.ts";
+import type { Model } from "../refrain.ts";
 import { yieldToEvents } from "../yield.ts";
 import { type Similarity, SimilarityAccumulator } from "./similarity.ts";
 
@@ -45,4 +46,18 @@ export async function observe(
     }
   }
   return accumulator.result();
+}
+
+/** `observe` with a session of its own. */
+export async function observeModel(
+  model: Model,
+  tokens: readonly number[],
+  options: ObserveOptions,
+): Promise<Similarity> {
+  const session = model.session({ hidden: true, contextLength: options.window });
+  try {
+    return await observe(session, tokens, model.steps.length, model.config.hiddenSize, options);
+  } finally {
+    session.dispose();
+  }
 }

@@ -21,7 +21,12 @@ export interface ShrinkRecord {
   readonly method?: {
     readonly name: string;
     readonly paper: string;
-    readonly text: { readonly name: string; readonly sha256: string; readonly tokens: number; readonly windows: number };
+    readonly text: {
+      readonly name: string;
+      readonly sha256: string;
+      readonly tokens: number;
+      readonly windows: number;
+    };
     /** What the method went by: Block Influence of every step, or the distance of every run of that length. */
     readonly scores: readonly number[];
   };
@@ -105,4 +110,3 @@ function tolerance(logits: Float32Array): number {
   const variance = logits.reduce((sum, v) => sum + (v - mean) ** 2, 0) / logits.length;
   return Math.sqrt(variance);
 }
-
