@@ -4,6 +4,7 @@ import { type AnswerStats, Conversation } from "../generate/conversation.ts";
 import type { GenerateOptions } from "../generate/generate.ts";
 import { type CommandContext, defineRefrainCommand } from "./define.ts";
 import type { Lines } from "./input.ts";
+import { throwIfUnwritable } from "./interrupt.ts";
 import { withModel } from "./model.ts";
 import { argument, integer, modelOptions, text } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -29,7 +30,8 @@ export const command = defineRefrainCommand({
       try {
         const conversation = new Conversation(session, model.needTokenizer(), values.system);
         const maxTokens = values["max-tokens"];
-        const options = { ...sampling(values), ...(maxTokens === undefined ? {} : { maxTokens }) };
+        const { onProgress } = context;
+        const options = { ...sampling(values), onProgress, ...(maxTokens === undefined ? {} : { maxTokens }) };
         context.output.note(`${model.engine}; /reset starts anew, Ctrl-C stops an answer, /exit or Ctrl-D leaves`);
         const turns = await converse(conversation, options, session.contextLength, context);
         context.output.document({
@@ -109,6 +111,7 @@ async function answer(
     signal.removeEventListener("abort", onAbort);
     output.endLine();
   }
+  throwIfUnwritable(signal);
   return { assistant, stats: stats! };
 }
 

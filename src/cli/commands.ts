@@ -16,13 +16,13 @@ const model = "hf:HuggingFaceTB/SmolLM2-135M-Instruct";
 export const commands: readonly CommandEntry[] = [
   {
     name: "run",
-    summary: "continue a prompt",
+    summary: "continue a prompt; with --chat, answer it",
     example: `refrain run ${model} "Once upon a time" --max-tokens 64`,
     load: async () => (await import("./run.ts")).command,
   },
   {
     name: "chat",
-    summary: "talk with a model",
+    summary: "talk with a model; over a pipe, one message a line",
     example: `refrain chat ${model} --system "You answer in one sentence."`,
     load: async () => (await import("./chat.ts")).command,
   },

@@ -2,7 +2,7 @@
  * Ctrl-C: the first asks the work to stop, so that it can clean up after itself; the second ends the process at once.
  * SIGTERM does the same. A reader of stdout that goes away (`refrain … | head -1`) also asks the work to stop.
  */
-import { failure } from "../errors.ts";
+import { failure, RefrainError } from "../errors.ts";
 import type { Stream } from "./output.ts";
 
 /** The part of `process` that is used here. */
@@ -19,6 +19,11 @@ export interface Interruptible {
   readonly exitCode: () => number | undefined;
   /** No longer listens to signals. */
   readonly release: () => void;
+}
+
+/** Throws where the output cannot be written: nobody is left to be told how the work ended. */
+export function throwIfUnwritable({ reason }: AbortSignal): void {
+  if (RefrainError.is(reason) && reason.code === "output-failed") throw reason;
 }
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;

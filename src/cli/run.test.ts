@@ -112,6 +112,19 @@ describe("run", () => {
     expect(err).toMatch(/^5 prompt tokens .*; interrupted; .*\n$/);
   });
 
+  it("stops without a word when nobody reads its text any more, and says so when a disk is full", async () => {
+    const broken = (code: string): CommandLineOptions => ({
+      onStart: ({ stdout }) =>
+        stdout.once("written", () => stdout.emit("error", Object.assign(new Error(code), { code }))),
+    });
+    const words = [tiny.path, "Hello", "--temperature", "0", "-n", "100"];
+    expect(await run(words, broken("EPIPE"))).toMatchObject({ code: 0, err: "" });
+    expect(await run(words, broken("ENOSPC"))).toMatchObject({
+      code: 1,
+      err: "error: Cannot write the output: ENOSPC\n",
+    });
+  });
+
   it("prints its document after Ctrl-C too", async () => {
     const { code, out } = await run([tiny.path, "Hello", "--json", "--plan"], {
       onStart: (terminal) => terminal.stderr.once("written", () => terminal.emit("SIGINT")),

@@ -5,6 +5,7 @@ import { type GenerateStats, generate } from "../generate/generate.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { defineRefrainCommand } from "./define.ts";
 import type { Input } from "./input.ts";
+import { throwIfUnwritable } from "./interrupt.ts";
 import { withModel } from "./model.ts";
 import { argument, flag, integer, modelOptions, optionalArgument, withDefault } from "./options.ts";
 import type { Output } from "./output.ts";
@@ -43,6 +44,7 @@ export const command = defineRefrainCommand({
           text += piece;
           output.write(piece);
         }
+        throwIfUnwritable(signal);
         output.endLine();
         const { finish, promptTokens: read, generatedTokens: generated } = stats!;
         const seed = options.temperature === 0 ? null : options.seed;
