@@ -147,7 +147,7 @@ describe("generate", () => {
   it("ends without an error when aborted within the prompt", async () => {
     const { text, stats } = await run(new ScriptedModel([2]), [0], { signal: AbortSignal.abort() });
     expect(text).toBe("");
-    expect(stats).toMatchObject({ generatedTokens: 0, finish: "aborted" });
+    expect(stats).toMatchObject({ promptTokens: 0, generatedTokens: 0, finish: "aborted" });
   });
 
   it("reports when the caller breaks off", async () => {

@@ -39,6 +39,7 @@ export interface GenerateOptions extends SamplerOptions {
 }
 
 export interface GenerateStats {
+  /** Tokens of the prompt that were fed: all, unless that was interrupted. */
   readonly promptTokens: number;
   /** Chosen by the sampler, without a stop token. */
   readonly generatedTokens: number;
@@ -95,6 +96,8 @@ export async function* generate(
   };
 
   let finish: GenerateStats["finish"] = "aborted";
+  const begin = model.position;
+  let promptRead = 0;
   let generatedTokens = 0;
   let decodedTokens = 0;
   let promptSeconds = 0;
@@ -104,6 +107,7 @@ export async function* generate(
     let started = performance.now();
     let logits = await feed(prompt, options.onProgress);
     promptSeconds = secondsSince(started);
+    promptRead = model.position - begin;
     let lastTurn = performance.now();
     while (logits !== undefined && !signal?.aborted) {
       started = performance.now();
@@ -138,7 +142,7 @@ export async function* generate(
     throw error;
   } finally {
     // A caller that breaks off gets here too.
-    const tokens = { promptTokens: prompt.length, generatedTokens, decodedTokens };
+    const tokens = { promptTokens: promptRead, generatedTokens, decodedTokens };
     if (!failed) onDone?.({ ...tokens, promptSeconds, decodeSeconds, finish });
   }
 }
