@@ -99,9 +99,9 @@ async function runCommand(
     );
     return;
   }
-  const output = new Output(stdout, stderr, values);
-  const input = new Input(() => terminal.stdin, stderr);
   const progress = progressDisplay(stderr, values.quiet || values.json);
+  const output = new Output(stdout, stderr, values, progress.clear);
+  const input = new Input(() => terminal.stdin, stderr);
   try {
     await command.run(values, { output, input, signal, onProgress: progress.onProgress });
   } finally {

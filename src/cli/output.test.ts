@@ -69,6 +69,19 @@ describe("Output", () => {
     expect(written).toEqual({ out: "", err: "the plan\n" });
   });
 
+  it("asks for room before it writes", () => {
+    const order: string[] = [];
+    const stream = (name: string) => ({ write: () => order.push(name) > 0, on: () => {}, isTTY: true });
+    const settings = { json: false, quiet: false };
+    const output = new Output(stream("out"), stream("err"), settings, () => order.push("room"));
+    output.write("a");
+    output.echo("b");
+    output.note("c");
+    output.aside("d");
+    output.result({}, "e");
+    expect(order).toEqual(["out", "out", "err", "err", "out"].flatMap((name) => ["room", name]));
+  });
+
   it("prints one result only", () => {
     const { output: twice } = output({});
     twice.result({}, "one");

@@ -22,10 +22,18 @@ export class Output {
   private readonly stdout: Stream;
   private readonly stderr: Stream;
   private readonly quiet: boolean;
+  private readonly makeRoom: () => void;
   private hasResult = false;
   private midLine = false;
 
-  constructor(stdout: Stream, stderr: Stream, { json, quiet }: { readonly json: boolean; readonly quiet: boolean }) {
+  /** `makeRoom` is called before anything is written, to take a bar off the screen. */
+  constructor(
+    stdout: Stream,
+    stderr: Stream,
+    { json, quiet }: { readonly json: boolean; readonly quiet: boolean },
+    makeRoom: () => void = () => {},
+  ) {
+    this.makeRoom = makeRoom;
     this.stdout = stdout;
     this.stderr = stderr;
     this.json = json;
@@ -37,6 +45,7 @@ export class Output {
   /** Text for stdout as it comes, e.g. generated tokens. Nothing with --json. */
   write(text: string): void {
     if (this.json || text === "") return;
+    this.makeRoom();
     this.stdout.write(this.isTerminal ? printable(text) : text);
     this.midLine = !text.endsWith("\n");
   }
@@ -45,6 +54,7 @@ export class Output {
   echo(text: string): void {
     if (this.json || !this.isTerminal || text === "") return;
     const pale = process.env.NO_COLOR ? printable(text) : `\u001b[2m${printable(text)}\u001b[22m`;
+    this.makeRoom();
     this.stdout.write(pale);
     this.midLine = !text.endsWith("\n");
   }
@@ -58,6 +68,7 @@ export class Output {
   result(document: unknown, text: string): void {
     if (this.hasResult) throw new Error("a command printed two results");
     this.hasResult = true;
+    this.makeRoom();
     this.stdout.write(`${this.json ? toJson(document) : text}\n`);
   }
 
@@ -68,12 +79,13 @@ export class Output {
 
   /** Something that was asked for beside the result, on stderr, whatever else is silenced. */
   aside(text: string): void {
+    this.makeRoom();
     this.stderr.write(`${printable(text)}\n`);
   }
 
   /** A line for the person who waits, on stderr; nothing with --quiet or --json. */
   note(line: string): void {
-    if (!this.quiet && !this.json) this.stderr.write(`${printable(line)}\n`);
+    if (!this.quiet && !this.json) this.aside(line);
   }
 
   /** Waits until stdout has taken everything. A command that ran with --json must have printed its document by now. */

@@ -11,12 +11,13 @@ function display({ silent = false, isTTY = false } = {}) {
     return true;
   };
   const stream = { write, on: () => {}, isTTY, columns: 100, ...cursor };
-  const { onProgress, stop } = progressDisplay(stream, silent, () => time);
+  const { onProgress, clear, stop } = progressDisplay(stream, silent, () => time);
   return {
     report(ms: number, done: number, label = "loading") {
       time = ms;
       onProgress({ label, done, total: 100e6, unit: "bytes" });
     },
+    clear,
     stop,
     text: () => text,
   };
@@ -66,6 +67,30 @@ describe("progress", () => {
     shown.stop();
     const [hidden, back] = ["\u001b[?25l", "\u001b[?25h"].map((cursor) => shown.text().lastIndexOf(cursor));
     expect(back).toBeGreaterThan(hidden!);
+  });
+
+  it("makes room for something else, and is drawn again", () => {
+    const shown = display({ isTTY: true });
+    shown.report(0, 0);
+    shown.report(3000, 30e6);
+    const drawn = shown.text().length;
+    shown.clear();
+    expect(shown.text().slice(drawn)).toContain("\u001b[?25h");
+    const cleared = shown.text().length;
+    shown.clear();
+    expect(shown.text().length).toBe(cleared);
+    shown.report(4000, 40e6);
+    expect(shown.text().slice(cleared)).toContain("40 %");
+    shown.stop();
+  });
+
+  it("goes on with its lines, which need no room", () => {
+    const shown = display();
+    shown.report(0, 0);
+    shown.report(3000, 30e6);
+    shown.clear();
+    shown.report(4000, 40e6);
+    expect(shown.text().split("\n")).toHaveLength(2);
   });
 
   it("is silent when asked to be", () => {

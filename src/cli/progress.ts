@@ -13,13 +13,15 @@ const BETWEEN_LINES = 15_000;
 
 export interface ProgressDisplay {
   readonly onProgress: OnProgress;
-  /** Takes a bar that is still there off the screen. */
+  /** Takes a bar that is there off the screen, for something else to be written; the next report draws it again. */
+  readonly clear: () => void;
+  /** The end of all work. */
   readonly stop: () => void;
 }
 
 /** `now` gives milliseconds. */
 export function progressDisplay(stderr: Stream, silent: boolean, now: () => number = Date.now): ProgressDisplay {
-  if (silent) return { onProgress: () => {}, stop: () => {} };
+  if (silent) return { onProgress: () => {}, clear: () => {}, stop: () => {} };
   const drawn = stderr.isTTY ? bar(stderr) : lines(stderr, now);
   let label: string | undefined;
   let begin: { readonly time: number; readonly done: number };
@@ -39,12 +41,14 @@ export function progressDisplay(stderr: Stream, silent: boolean, now: () => numb
         label = undefined;
       }
     },
+    clear: drawn.clear,
     stop: drawn.stop,
   };
 }
 
 interface Drawn {
   show(progress: Progress, detail: string, ended: boolean): void;
+  clear(): void;
   stop(): void;
 }
 
@@ -60,14 +64,16 @@ function bar(stderr: Stream): Drawn {
     },
     cliProgress.Presets.shades_classic,
   );
+  const clear = () => {
+    if (drawn.isActive) drawn.stop();
+  };
   return {
     show({ label, done, total }, detail) {
       if (drawn.isActive) drawn.update(done, { label, detail });
       else drawn.start(total, done, { label, detail });
     },
-    stop() {
-      if (drawn.isActive) drawn.stop();
-    },
+    clear,
+    stop: clear,
   };
 }
 
@@ -80,6 +86,7 @@ function lines(stderr: Stream, now: () => number): Drawn {
       const percent = total > 0 ? Math.floor((100 * done) / total) : 100;
       stderr.write(`${label}: ${percent} %, ${detail}\n`);
     },
+    clear() {},
     stop() {
       last = Number.NEGATIVE_INFINITY;
     },
