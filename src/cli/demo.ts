@@ -28,7 +28,12 @@ export const command = defineRefrainCommand({
       MODEL,
     ),
     text: text({ hint: "FILE", description: "the text to measure on (default: Alice's Adventures in Wonderland)" }),
-    drop: integer({ hint: "N", min: 1, max: 4095, description: "how many steps to drop (default: a fifth)" }),
+    drop: integer({
+      hint: "N",
+      min: 1,
+      max: 4095,
+      description: "how many steps to drop, and pairs to share (default: a tenth)",
+    }),
     prompt: withDefault(
       text({ hint: "TEXT", description: "what every version is asked to continue" }),
       "Once upon a time",
