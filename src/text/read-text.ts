@@ -8,8 +8,10 @@ import type { Tokenizer } from "./tokenizer.ts";
 /** A text is read whole; what is larger than this is no calibration text. */
 const MAX_BYTES = 256 << 20;
 
-/** No tokenizer makes a token of more characters than this on average over a text. */
-const CHARACTERS_PER_TOKEN = 16;
+/** Characters that are read first for each token that is wanted; where they do not suffice, twice as many. */
+const CHARACTERS_PER_TOKEN = 6;
+/** Tokens that must follow the wanted ones: the last before a cut may be others than in the whole text. */
+const MARGIN = 16;
 
 export interface TextFile {
   /** The file's name without its folder. */
@@ -28,7 +30,7 @@ export async function readText(path: string): Promise<TextFile> {
   } catch {
     throw inputError(
       "text-encoding",
-      `${path} is not UTF-8: the bytes at ${firstInvalid(bytes)} are no character`,
+      `${path} is not UTF-8: byte ${firstInvalid(bytes)} begins no character`,
       "Convert it, e.g. with iconv -f latin1 -t utf-8.",
     );
   }
@@ -36,28 +38,19 @@ export async function readText(path: string): Promise<TextFile> {
   return { name: basename(path), text, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
-/** The first `count` tokens of a text, or all; a long text is not tokenized further than it is needed. */
-export function firstTokens(tokenizer: Tokenizer, text: string, count?: number): number[] {
+/** The first `count` tokens of a text, or all; a long text is not tokenized much further than it is needed. */
+export function firstTokens(tokenizer: Pick<Tokenizer, "encode">, text: string, count?: number): number[] {
   if (count === undefined) return tokenizer.encode(text);
-  return tokenizer.encode(text.slice(0, count * CHARACTERS_PER_TOKEN)).slice(0, count);
+  for (let length = (count + MARGIN) * CHARACTERS_PER_TOKEN; length < text.length; length *= 2) {
+    const tokens = tokenizer.encode(text.slice(0, length));
+    if (tokens.length >= count + MARGIN) return tokens.slice(0, count);
+  }
+  return tokenizer.encode(text).slice(0, count);
 }
 
-/** The byte before which everything is UTF-8, by halving. */
+/** Where the bytes are no longer those of the text that they are read as. */
 function firstInvalid(bytes: Uint8Array): number {
-  const valid = (end: number): boolean => {
-    try {
-      // A character that is cut off at the end is not what is looked for.
-      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, end), { stream: true });
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  let [good, bad] = [0, bytes.length];
-  while (bad - good > 1) {
-    const middle = (good + bad) >> 1;
-    if (valid(middle)) good = middle;
-    else bad = middle;
-  }
-  return good;
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  const valid = new TextEncoder().encode(text);
+  return bytes.findIndex((byte, i) => byte !== valid[i]);
 }
