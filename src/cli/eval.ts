@@ -1,49 +1,44 @@
 /** `refrain eval`: the perplexity of a model on a text. */
 import { modelPerplexity } from "../measure/profile.ts";
 import { formatCount, formatDuration, formatNumber, formatRate } from "../report/format.ts";
-import { firstTokens, readText } from "../text/read-text.ts";
+import { firstTokens } from "../text/first-tokens.ts";
+import { readText } from "../text/read-text.ts";
 import { defineRefrainCommand } from "./define.ts";
 import { withModel } from "./model.ts";
-import { argument, integer, modelOptions } from "./options.ts";
-import { needText, textOption } from "./text-options.ts";
+import { argument, modelOptions } from "./options.ts";
+import { needText, perplexityOptions, textOption, tokensOption } from "./text-options.ts";
 
 export const command = defineRefrainCommand({
   options: {
     model: argument({ description: "a folder, a .gguf or .bin file, or hf:org/name[/file]" }),
     text: textOption,
-    window: integer({
-      hint: "N",
-      min: 2,
-      max: 1_048_576,
-      description: "tokens of a window (default: --context, or what the model allows, at most 1024)",
-    }),
-    stride: integer({
-      hint: "N",
-      min: 1,
-      max: 1_048_576,
-      description: "tokens from one window to the next (default: half a window)",
-    }),
-    tokens: integer({ hint: "N", min: 3, max: 1e9, description: "read only the first N tokens of the text" }),
-    ...modelOptions,
+    ...perplexityOptions,
+    tokens: tokensOption,
+    schedule: modelOptions.schedule,
+    weights: modelOptions.weights,
+    threads: modelOptions.threads,
   },
   run: async (values, { output, signal, onProgress }) => {
+    const { window, stride } = values;
     const file = await readText(needText(values.text, "eval"));
-    await withModel(values.model, values, { signal, onProgress }, async (model) => {
+    await withModel(values.model, { ...values, context: undefined }, { signal, onProgress }, async (model) => {
       const tokens = firstTokens(model.needTokenizer(), file.text, values.tokens);
-      const window = values.window ?? values.context;
-      const found = await modelPerplexity(model, tokens, { window, stride: values.stride, signal, onProgress });
+      const found = await modelPerplexity(model, tokens, { window, stride, signal, onProgress });
       output.result(
         {
-          model: model.path,
+          model: model.name,
           schedule: model.schedule,
+          weights: values.weights ?? "file",
           engine: model.engine,
           text: { name: file.name, sha256: file.sha256 },
           ...found,
         },
         [
           `perplexity ${formatNumber(found.perplexity, 5)}   (${found.meanLoss.toFixed(4)} nats a token)`,
-          `${formatCount(found.predicted)} tokens of ${file.name} predicted, window ${formatCount(found.window)}, stride ${formatCount(found.stride)}, as in transformers' documentation`,
-          `schedule ${model.schedule}; ${model.engine}; ${formatRate(found.tokensRead / found.seconds, "tok")} in ${formatDuration(found.seconds)}`,
+          `text       ${file.name}, ${tokens.length === values.tokens ? "the first" : "all"} ${formatCount(found.tokens)} tokens, ${formatCount(found.predicted)} of them predicted`,
+          `windows    ${formatCount(found.windows)} of ${formatCount(found.window)} tokens, stride ${formatCount(found.stride)}, as transformers' documentation defines it`,
+          `model      ${model.name}, schedule ${model.schedule}`,
+          `read       ${formatCount(found.tokensRead)} tokens in ${formatDuration(found.seconds)}, ${formatRate(found.tokensRead / found.seconds, "tok")}; ${model.engine}`,
         ].join("\n"),
       );
     });

@@ -1,16 +1,17 @@
 /** `refrain measure`: how much every step changes the hidden state. */
-import { observeModel } from "../measure/observe.ts";
-import { formatRanges } from "../report/format.ts";
-import { similarityPictures, similarityText } from "../report/similarity-report.ts";
-import { writeReport } from "../report/write-report.ts";
+import { observeText } from "../measure/observe.ts";
+import { shortName } from "../report/short-name.ts";
+import { choiceInWords, similarityPictures, similarityText } from "../report/similarity-report.ts";
+import { requireReportFolder, writeReport } from "../report/write-report.ts";
 import { describe } from "../schedule/describe.ts";
 import { printSteps } from "../schedule/print.ts";
-import { findMethod } from "../shrink/methods.ts";
+import { checkDrop } from "../shrink/method.ts";
 import { choose } from "../shrink/shrink.ts";
-import { firstTokens, readText } from "../text/read-text.ts";
+import { readText } from "../text/read-text.ts";
 import { defineRefrainCommand } from "./define.ts";
 import { withModel } from "./model.ts";
 import { argument, modelOptions, text } from "./options.ts";
+import { quoted } from "./quoted.ts";
 import { dropOptions, needText, textOption, windowOptions } from "./text-options.ts";
 
 export const command = defineRefrainCommand({
@@ -20,46 +21,51 @@ export const command = defineRefrainCommand({
     ...windowOptions,
     ...dropOptions,
     out: text({ hint: "DIR", alias: "o", description: "write similarity.json and the pictures (SVG and PNG) here" }),
-    ...modelOptions,
+    schedule: modelOptions.schedule,
+    weights: modelOptions.weights,
+    threads: modelOptions.threads,
   },
   run: async (values, { output, signal, onProgress }) => {
-    const { window, windows, out } = values;
+    const { window, windows, out, drop, by } = values;
     const file = await readText(needText(values.text, "measure"));
-    await withModel(values.model, values, { signal, onProgress }, async (model) => {
-      const tokens = firstTokens(model.needTokenizer(), file.text, window * windows);
-      const measured = await observeModel(model, tokens, { window, windows, signal, onProgress });
-      const sample = { name: file.name, tokens: measured.tokens, windows: measured.windows };
-      const chosen = values.drop && choose(model.steps, findMethod(values.by), measured, values.drop);
+    await withModel(values.model, { ...values, context: undefined }, { signal, onProgress }, async (model) => {
+      if (drop !== undefined) checkDrop(model.steps.length, drop);
+      if (out !== undefined) await requireReportFolder(out);
+      const measured = await observeText(model, file.text, { window, windows, signal, onProgress });
+      const chosen = drop === undefined ? undefined : choose(model.steps, by, measured, drop);
+      const choice = chosen && {
+        by: by.name,
+        dropped: chosen.dropped,
+        rival: by.rival(measured, chosen.dropped.length) ?? null,
+        schedule: printSteps(chosen.steps),
+        inWords: describe(chosen.steps, model.config.blocks),
+      };
+      const document = {
+        model: model.name,
+        schedule: model.schedule,
+        weights: values.weights ?? "file",
+        engine: model.engine,
+        text: { name: file.name, sha256: file.sha256 },
+        ...measured,
+        ...(choice && { choice }),
+      };
       if (out !== undefined) {
-        const pictures = await similarityPictures(model.name, sample, measured, chosen ? chosen.dropped : []);
-        await writeReport(out, pictures, signal);
+        const sample = { name: file.name, tokens: measured.tokens, windows: measured.windows };
+        const pictures = await similarityPictures(shortName(model.name), sample, measured, chosen?.dropped ?? []);
+        const json = `${JSON.stringify(document, null, 2)}\n`;
+        await writeReport(out, { "similarity.json": json, ...pictures }, signal);
       }
-      const dropped = chosen
-        ? {
-            by: values.by,
-            steps: chosen.dropped,
-            schedule: printSteps(chosen.steps),
-            inWords: describe(chosen.steps, model.config.blocks),
-          }
-        : undefined;
       output.result(
-        {
-          model: model.path,
-          schedule: model.schedule,
-          engine: model.engine,
-          text: { ...sample, sha256: file.sha256 },
-          window,
-          ...measured,
-          ...(dropped && { dropped }),
-        },
+        document,
         [
           similarityText(model.steps, measured),
-          ...(dropped
+          ...(choice
             ? [
-                `By ${values.by}, dropping ${dropped.steps.length}: steps ${formatRanges(dropped.steps)} go, and "${dropped.schedule}" stays. ${dropped.inWords}`,
+                `${choiceInWords(model.steps, by, measured, choice.dropped)}\nWhat stays is "${choice.schedule}". ${choice.inWords}`,
+                `Next: refrain eval ${quoted(values.model)} --text ${quoted(values.text!)} --schedule "${choice.schedule}"`,
               ]
-            : []),
-          out === undefined ? "Pictures and JSON: add --out DIR." : `Pictures and JSON are in ${out}.`,
+            : ["Add --drop N to see which steps would go."]),
+          out === undefined ? "Add --out DIR for the heat map and the bar chart." : `The pictures are in ${out}.`,
         ].join("\n\n"),
       );
     });

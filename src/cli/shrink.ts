@@ -1,64 +1,69 @@
 /** `refrain shrink`: writes a smaller model, opens it again and plays it before it says so. */
 import { inputError } from "../errors.ts";
 import { modelCost } from "../measure/cost.ts";
-import { observeModel } from "../measure/observe.ts";
-import type { Model } from "../refrain.ts";
-import { formatBytes, formatCount, formatPercent, formatRanges } from "../report/format.ts";
+import { observeText } from "../measure/observe.ts";
+import { type Model, resolveSchedule } from "../refrain.ts";
+import { formatBytes, formatCount, formatNumber, formatPercent } from "../report/format.ts";
+import { choiceInWords } from "../report/similarity-report.ts";
+import { textTable } from "../report/table.ts";
 import { describe } from "../schedule/describe.ts";
 import { printSteps } from "../schedule/print.ts";
-import { findMethod } from "../shrink/methods.ts";
-import { choose, type ShrinkRecord, writeAndVerify } from "../shrink/shrink.ts";
-import { firstTokens, readText } from "../text/read-text.ts";
-import { version } from "../version.ts";
+import { checkDrop } from "../shrink/method.ts";
+import { type Measurement, shrinkRecord } from "../shrink/record.ts";
+import { choose, requireFree, type Written, writeAndVerify } from "../shrink/shrink.ts";
+import { readText, type TextFile } from "../text/read-text.ts";
 import { type CommandContext, defineRefrainCommand } from "./define.ts";
 import { withModel } from "./model.ts";
-import { argument, flag, modelOptions, text } from "./options.ts";
+import { argument, flag, modelOptions, text, type ValuesOf } from "./options.ts";
+import { quoted } from "./quoted.ts";
 import { dropOptions, needText, textOption, windowOptions } from "./text-options.ts";
 
+const options = {
+  model: argument({ description: "a folder, a .gguf or .bin file, or hf:org/name[/file]" }),
+  out: text({ hint: "OUT", alias: "o", description: "the folder to write" }),
+  ...dropOptions,
+  text: textOption,
+  ...windowOptions,
+  schedule: text({ hint: "SCHEDULE", description: 'write this schedule instead of choosing, e.g. "0-20 27-29"' }),
+  unrolled: flag({
+    description: "write every played block out, so that tools without schedules play the same model",
+  }),
+  overwrite: flag({ description: "replace OUT, if Refrain wrote it" }),
+  weights: modelOptions.weights,
+  threads: modelOptions.threads,
+} as const;
+
+type Values = ValuesOf<typeof options>;
+
 export const command = defineRefrainCommand({
-  options: {
-    model: argument({ description: "a folder, a .gguf or .bin file, or hf:org/name[/file]" }),
-    out: text({ hint: "OUT", alias: "o", description: "the folder to write" }),
-    ...dropOptions,
-    text: textOption,
-    ...windowOptions,
-    ...modelOptions,
-    schedule: text({ hint: "SCHEDULE", description: 'write this schedule instead of choosing, e.g. "0-20 27-29"' }),
-    unrolled: flag({
-      description: "write every played block out, so that tools without schedules play the same model",
-    }),
-    overwrite: flag({ description: "replace OUT, if Refrain wrote it" }),
-  },
+  options,
   run: async (values, { output, signal, onProgress }) => {
-    const { out, drop, schedule } = values;
-    if (out === undefined)
-      throw inputError("option-missing", "refrain shrink: -o OUT is missing", "Name a new folder.");
-    if ((drop === undefined) === (schedule === undefined)) {
-      throw inputError(
-        "option-missing",
-        `refrain shrink: expected one of --drop N and --schedule "…", got ${drop === undefined ? "neither" : "both"}`,
-        '--drop 6 lets a measurement choose; --schedule "0-20 27-29" says it yourself.',
-      );
-    }
-    // What --drop chooses from is the model as it is; a schedule given by hand may leave blocks unread.
-    await withModel(values.model, values, { signal, onProgress }, async (model) => {
-      const { record, shrunk } = await choice(model, values, { signal, onProgress });
+    const { overwrite, unrolled, threads } = values;
+    const out = checkOptions(values);
+    const file = values.drop === undefined ? undefined : await readText(needText(values.text, "shrink --drop"));
+    await withModel(values.model, { ...values, context: undefined }, { signal, onProgress }, async (model) => {
+      await requireFree(model, out, overwrite);
+      const found = file && (await measure(model, file, values, { signal, onProgress }));
+      const shrunk = model.withSchedule(found?.after ?? model.schedule);
       try {
-        const { unrolled, overwrite, threads } = values;
-        const checked = await writeAndVerify(shrunk, out, record, { unrolled, overwrite, threads, signal, onProgress });
-        const before = modelCost(model.config, record.dropped.length > 0 ? model.steps : whole(model.config.blocks));
-        const after = modelCost(model.config, shrunk.steps);
+        const record = shrinkRecord(shrunk, unrolled, found?.measurement);
+        const check = { unrolled, overwrite, threads, signal, onProgress };
+        const written = await writeAndVerify(shrunk, out, record, check);
         const inWords = describe(shrunk.steps, model.config.blocks);
-        const parameters = { before: before.uniqueParameters, after: after.uniqueParameters };
+        const whole = resolveSchedule(model.config, undefined);
+        const parameters = {
+          source: modelCost(model.config, whole).uniqueParameters,
+          written: writtenParameters(shrunk, unrolled),
+        };
         output.result(
-          { out, ...record, inWords, parameters, verified: checked },
+          { out, ...record, inWords, parameters, ...written },
           [
-            `${out}: "${record.after}". ${inWords}`,
-            ...(record.dropped.length > 0 ? [`Dropped steps: ${formatRanges(record.dropped)} (counted from 0).`] : []),
-            `Parameters: ${formatCount(parameters.before)} → ${formatCount(parameters.after)} (${formatPercent(parameters.after / parameters.before, 1)}); in f16 ${formatBytes(before.bytes.f16)} → ${formatBytes(after.bytes.f16)}.`,
-            `Written, opened again and played on ${checked.tokens} tokens: logits within ${checked.worstLogit.toPrecision(2)} of the model in memory.`,
-            `Next: refrain compare ${values.model} ${out}${values.text ? ` --text ${values.text}` : " --text FILE"}`,
-          ].join("\n"),
+            ...(found ? [found.inWords] : []),
+            `${out} plays "${record.after}" of ${values.model}${unrolled ? ", unrolled" : ""}. ${inWords}`,
+            sizes(parameters, written),
+            checked(written),
+            next(values, out),
+          ].join("\n\n"),
         );
       } finally {
         await shrunk.dispose();
@@ -67,33 +72,83 @@ export const command = defineRefrainCommand({
   },
 });
 
-const whole = (blocks: number) => Array.from({ length: blocks }, (_, block) => ({ block, part: "block" as const }));
-
-async function choice(
-  model: Model,
-  values: {
-    readonly drop: number | undefined;
-    readonly by: string;
-    readonly text: string | undefined;
-    readonly window: number;
-    readonly windows: number;
-    readonly unrolled: boolean;
-  },
-  { signal, onProgress }: Pick<CommandContext, "signal" | "onProgress">,
-): Promise<{ record: ShrinkRecord; shrunk: Model }> {
-  const { drop, window, windows, unrolled } = values;
-  const common = { source: model.name, before: model.schedule, unrolled, refrain: version };
-  if (drop === undefined) {
-    return { record: { ...common, after: model.schedule, dropped: [] }, shrunk: model.withSchedule(model.schedule) };
+/** The folder to write; refuses what contradicts itself before anything is read. */
+function checkOptions({ out, drop, schedule, text }: Values): string {
+  if (out === undefined) {
+    throw inputError("option-missing", "refrain shrink: -o OUT is missing", "Name a new folder.");
   }
-  const file = await readText(needText(values.text, "shrink --drop"));
-  const method = findMethod(values.by);
-  const tokens = firstTokens(model.needTokenizer(), file.text, window * windows);
-  const measured = await observeModel(model, tokens, { window, windows, signal, onProgress });
-  const { steps, dropped } = choose(model.steps, method, measured, drop);
-  const after = printSteps(steps);
-  const text = { name: file.name, sha256: file.sha256, tokens: measured.tokens, windows: measured.windows };
-  const scores = method.name === "angular" ? measured.angular[drop - 1]! : measured.influence;
-  const record = { ...common, after, dropped, method: { name: method.name, paper: method.paper, text, scores } };
-  return { record, shrunk: model.withSchedule(after) };
+  if ((drop === undefined) === (schedule === undefined)) {
+    throw inputError(
+      drop === undefined ? "option-missing" : "option-conflict",
+      `refrain shrink: expected one of --drop N and --schedule "…", got ${drop === undefined ? "neither" : "both"}`,
+      '--drop 6 lets a measurement choose; --schedule "0-20 27-29" says it yourself.',
+    );
+  }
+  if (drop === undefined && text !== undefined) {
+    throw inputError(
+      "option-conflict",
+      "refrain shrink: --text goes with --drop; a schedule that is given needs no measurement",
+      "Leave --text out. `refrain compare` measures what the schedule costs.",
+    );
+  }
+  return out;
+}
+
+async function measure(
+  model: Model,
+  file: TextFile,
+  { drop, by, window, windows, weights }: Values,
+  { signal, onProgress }: Pick<CommandContext, "signal" | "onProgress">,
+): Promise<{ after: string; inWords: string; measurement: Measurement }> {
+  checkDrop(model.steps.length, drop!);
+  const similarity = await observeText(model, file.text, { window, windows, signal, onProgress });
+  const { steps, dropped } = choose(model.steps, by, similarity, drop!);
+  const inWords = choiceInWords(model.steps, by, similarity, dropped);
+  const measurement = { method: by, dropped, similarity, text: file, weights: weights ?? "file" };
+  return { after: printSteps(steps), inWords, measurement };
+}
+
+/** Unrolled, every played block is stored. */
+function writtenParameters({ config, steps }: Model, unrolled: boolean): number {
+  const { uniqueParameters, effectiveParameters } = modelCost(config, steps);
+  return unrolled ? effectiveParameters : uniqueParameters;
+}
+
+function sizes(parameters: { readonly source: number; readonly written: number }, { bytes }: Written): string {
+  const table = textTable(
+    [{ title: "", align: "left" }, { title: "before" }, { title: "after" }, { title: "" }],
+    [
+      [
+        "parameters",
+        formatCount(parameters.source),
+        formatCount(parameters.written),
+        formatPercent(parameters.written / parameters.source, 1),
+      ],
+      [
+        "weights on disk",
+        formatBytes(bytes.source),
+        formatBytes(bytes.written),
+        formatPercent(bytes.written / bytes.source, 1),
+      ],
+    ],
+  );
+  const perWeight = (where: "source" | "written") => bytes[where] / parameters[where];
+  // More bytes for a weight than before: the source was quantized.
+  if (perWeight("written") < 1.2 * perWeight("source")) return table;
+  return `${table}\nQuantized weights were written as F16. --weights q4 keeps them in 4 bits in memory.`;
+}
+
+function checked({ verification: { difference, tokens, weights } }: Written): string {
+  const how =
+    difference === 0
+      ? "the same logits as the source, to the bit"
+      : `logits within ${formatNumber(difference, 2)} standard deviations of the source's`;
+  return `Opened again and played on ${tokens} tokens in ${weights}: ${how}.`;
+}
+
+function next({ model, text }: Values, out: string): string {
+  return [
+    `Next: refrain compare ${quoted(model)} ${quoted(out)} --text ${text === undefined ? "FILE" : quoted(text)}`,
+    `      refrain run ${quoted(out)} "Once upon a time"`,
+  ].join("\n");
 }

@@ -3,8 +3,10 @@ import { inputError } from "../errors.ts";
 import type { Session } from "../model/session.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Model } from "../refrain.ts";
+import { firstTokens } from "../text/first-tokens.ts";
 import { yieldToEvents } from "../yield.ts";
 import { type Similarity, SimilarityAccumulator } from "./similarity.ts";
+import { checkWindow } from "./window.ts";
 
 export interface ObserveOptions {
   /** Tokens of a window; windows do not overlap, and the rest of the text that fills none is left out. */
@@ -48,16 +50,35 @@ export async function observe(
   return accumulator.result();
 }
 
-/** `observe` with a session of its own. */
+export interface ObserveModelOptions extends Pick<ObserveOptions, "signal" | "onProgress"> {
+  readonly window?: number | undefined;
+  readonly windows?: number | undefined;
+}
+
+/** `observe` with a session of its own; where not given, 16 windows of 256 tokens or what the model's context holds. */
 export async function observeModel(
   model: Model,
   tokens: readonly number[],
-  options: ObserveOptions,
+  { window = defaultWindow(model), windows = DEFAULT_WINDOWS, signal, onProgress }: ObserveModelOptions = {},
 ): Promise<Similarity> {
-  const session = model.session({ hidden: true, contextLength: options.window });
+  checkWindow(model, window);
+  const session = model.session({ hidden: true, contextLength: window });
   try {
+    const options = { window, windows, signal, onProgress };
     return await observe(session, tokens, model.steps.length, model.config.hiddenSize, options);
   } finally {
     session.dispose();
   }
+}
+
+/** The same of a text, which is tokenized as far as it is read. */
+export async function observeText(model: Model, text: string, options: ObserveModelOptions = {}): Promise<Similarity> {
+  const { window = defaultWindow(model), windows = DEFAULT_WINDOWS } = options;
+  return observeModel(model, firstTokens(model.needTokenizer(), text, window * windows), options);
+}
+
+export const DEFAULT_WINDOWS = 16;
+
+export function defaultWindow({ config }: Model): number {
+  return Math.min(256, config.contextLength);
 }

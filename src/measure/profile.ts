@@ -1,10 +1,11 @@
 /** One model in the figures that people compare: size, cache, perplexity, speed, and what it says. */
-
+import type { ModelConfig } from "../model/config.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Model } from "../refrain.ts";
 import { type Cost, modelCost } from "./cost.ts";
 import { type Perplexity, perplexity } from "./perplexity.ts";
 import { decodeSpeed, type Speed } from "./speed.ts";
+import { checkWindow } from "./window.ts";
 
 export interface Profile {
   readonly schedule: string;
@@ -41,13 +42,19 @@ export async function profile(model: Model, options: ProfileOptions = {}): Promi
   };
 }
 
+/** The window where none is asked for. */
+export function perplexityWindow({ contextLength }: Pick<ModelConfig, "contextLength">): number {
+  return Math.min(1024, contextLength);
+}
+
 /** Perplexity with a session of its own; where not given, a window of at most 1,024 tokens and half of it as stride. */
 export async function modelPerplexity(
   model: Model,
   tokens: readonly number[],
   { window, stride, signal, onProgress }: Pick<ProfileOptions, "window" | "stride" | "signal" | "onProgress"> = {},
 ): Promise<Perplexity> {
-  const context = window ?? Math.min(1024, model.config.contextLength);
+  const context = window ?? perplexityWindow(model.config);
+  checkWindow(model, context);
   const session = model.session({ output: "loss", contextLength: context });
   try {
     const step = stride ?? Math.max(1, context >> 1);
@@ -66,5 +73,6 @@ async function continuation(
   let text = "";
   const options = { maxTokens, temperature: 0, ...(signal && { signal }) };
   for await (const piece of model.generate(prompt, options)) text += piece;
+  signal?.throwIfAborted();
   return text;
 }

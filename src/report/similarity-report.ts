@@ -1,15 +1,14 @@
-/** What a measurement says, as text for a terminal and as pictures for a folder. */
+/** What a measurement says: as text for a terminal, in words, and as pictures for a folder. */
 import type { Similarity } from "../measure/similarity.ts";
-import { PART_LETTER, type Steps } from "../schedule/schedule.ts";
+import { printSteps } from "../schedule/print.ts";
+import { isIdentity, type Steps } from "../schedule/schedule.ts";
 import { leastStart } from "../shrink/angular.ts";
+import type { Method } from "../shrink/method.ts";
 import { bars } from "./bars.ts";
-import { formatCount, formatRanges } from "./format.ts";
+import { formatCount, runs } from "./format.ts";
 import { heatMap } from "./heatmap.ts";
 import { svgToPng } from "./node-png.ts";
 import { textTable } from "./table.ts";
-
-/** Longest run of steps that the table lists; the heat map has them all. */
-const LISTED_RUNS = 12;
 
 export interface MeasuredText {
   readonly name: string;
@@ -19,33 +18,70 @@ export interface MeasuredText {
 
 /** Two tables: every step by itself, and for each length the run of steps that changes the state least. */
 export function similarityText(steps: Steps, measured: Similarity): string {
-  const errors = measured.standardErrors?.influence;
+  const { influence, cosine, angular, standardErrors } = measured;
+  const error = (values: readonly number[] | undefined, i: number) => (values ? [`± ${values[i]!.toFixed(4)}`] : []);
+  const errorColumn = standardErrors ? [{ title: "", align: "left" } as const] : [];
   const single = textTable(
-    [
-      { title: "step" },
-      { title: "block" },
-      { title: "Block Influence" },
-      ...(errors ? [{ title: "± standard error" }] : []),
-      { title: "cosine" },
-    ],
-    steps.map(({ block, part }, i) => [
+    [{ title: "step" }, { title: "block" }, { title: "Block Influence" }, ...errorColumn, { title: "cosine" }],
+    steps.map((step, i) => [
       `${i}`,
-      `${PART_LETTER[part]}${block}`,
-      measured.influence[i]!.toFixed(4),
-      ...(errors ? [errors[i]!.toFixed(4)] : []),
-      measured.cosine[i]!.toFixed(4),
+      printSteps([step]),
+      influence[i]!.toFixed(4),
+      ...error(standardErrors?.influence, i),
+      cosine[i]!.toFixed(4),
     ]),
   );
-  const lengths = measured.angular.slice(0, Math.min(LISTED_RUNS, measured.steps - 1));
-  const runs = textTable(
-    [{ title: "steps in a row" }, { title: "least changed" }, { title: "angular distance" }],
-    lengths.map((row, i) => {
-      const start = leastStart(row);
-      return [`${i + 1}`, formatRanges(range(start, i + 1)), row[start]!.toFixed(4)];
-    }),
+  // Where every step plays the block of its number, saying so again is no news.
+  const plain = isIdentity(steps, steps.length);
+  const longest = angular.slice(0, measured.steps - 1).map((row, i) => {
+    const start = leastStart(row);
+    return [
+      `${i + 1}`,
+      stepNumbers(range(start, i + 1)),
+      ...(plain ? [] : [printSteps(steps.slice(start, start + i + 1))]),
+      row[start]!.toFixed(4),
+      ...error(standardErrors?.angular[i], start),
+    ];
+  });
+  const table = textTable(
+    [
+      { title: "steps in a row" },
+      { title: "which turn least", align: "left" },
+      ...(plain ? [] : [{ title: "playing", align: "left" } as const]),
+      { title: "angular distance" },
+      ...errorColumn,
+    ],
+    longest,
   );
-  const sample = `${formatCount(measured.tokens)} tokens in ${formatCount(measured.windows)} windows`;
-  return `${single}\n\n${runs}\n\nSteps are counted from 0, both ends included. ${sample}.`;
+  const windows = measured.windows === 1 ? "1 window" : `${formatCount(measured.windows)} windows`;
+  const sure = standardErrors ? " ± is one standard error." : " One window tells nothing of the error; read more.";
+  return [
+    single,
+    ...(longest.length > 0 ? [table] : []),
+    `Steps are counted from 0, and both ends are included. ${formatCount(measured.tokens)} tokens in ${windows}.${sure}`,
+  ].join("\n\n");
+}
+
+/** Which steps a method drops and by which figures; and, where the measurement cannot tell, what it would as soon drop. */
+export function choiceInWords(steps: Steps, method: Method, measured: Similarity, dropped: readonly number[]): string {
+  const plain = isIdentity(steps, steps.length);
+  const blocks = plain ? "" : `, which play ${printSteps(dropped.map((i) => steps[i]!))}`;
+  const rival = method.rival(measured, dropped.length);
+  return [
+    `By ${method.name}: drops ${stepsInWords(dropped)} (${dropped.length} of ${steps.length}, counted from 0, both ends included)${blocks}.`,
+    ...(rival
+      ? [
+          `${capital(stepsInWords(rival))} would do as well: the two are closer than their standard errors. Read more of the text (--windows), or try both.`,
+        ]
+      : []),
+  ].join(" ");
+}
+
+/** "steps 13 to 18", "step 4", "steps 2, 5 to 7 and 9" */
+export function stepsInWords(indices: readonly number[]): string {
+  const parts = runs(indices).map(([first, last]) => (first === last ? `${first}` : `${first} to ${last}`));
+  const last = parts.pop()!;
+  return `${indices.length === 1 ? "step" : "steps"} ${parts.length > 0 ? `${parts.join(", ")} and ${last}` : last}`;
 }
 
 /** The pictures of a measurement, by file name; `dropped` is outlined in them. */
@@ -54,12 +90,11 @@ export async function similarityPictures(
   text: MeasuredText,
   measured: Similarity,
   dropped: readonly number[],
-): Promise<Record<string, string | Uint8Array>> {
+): Promise<Record<string, Uint8Array | string>> {
   const heat = heatMap({ model, text, angular: measured.angular, dropped });
   const errors = measured.standardErrors?.influence;
   const influence = bars({ model, text, influence: measured.influence, ...(errors && { errors }), dropped });
   return {
-    "similarity.json": `${JSON.stringify({ model, text, ...measured }, null, 2)}\n`,
     "heatmap.svg": heat,
     "heatmap.png": await svgToPng(heat),
     "influence.svg": influence,
@@ -68,3 +103,8 @@ export async function similarityPictures(
 }
 
 const range = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
+
+const stepNumbers = (indices: readonly number[]): string =>
+  indices.length === 1 ? `${indices[0]}` : `${indices[0]}–${indices.at(-1)}`;
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -16,10 +16,23 @@ export const angular: Method = {
   paper: "The Unreasonable Ineffectiveness of the Deeper Layers (arXiv 2403.17887)",
   choose({ steps, angular: distances }, drop) {
     checkDrop(steps, drop);
-    const start = leastStart(distances[drop - 1]!);
-    return Array.from({ length: drop }, (_, i) => start + i);
+    return run(leastStart(distances[drop - 1]!), drop);
+  },
+  scores: ({ angular: distances }, drop) => distances[drop - 1]!,
+  rival({ angular: distances, standardErrors }, drop) {
+    const row = distances[drop - 1]!;
+    const errors = standardErrors?.angular[drop - 1];
+    if (!errors) return undefined;
+    const best = leastStart(row);
+    // A run that is moved by a step or two is nearly the same choice.
+    const apart = Array.from(row.keys()).filter((start) => 2 * Math.abs(start - best) > drop);
+    if (apart.length === 0) return undefined;
+    const second = apart.reduce((least, start) => (row[start]! < row[least]! ? start : least));
+    return row[second]! - row[best]! <= Math.hypot(errors[second]!, errors[best]!) ? run(second, drop) : undefined;
   },
 };
+
+const run = (start: number, length: number): number[] => Array.from({ length }, (_, i) => start + i);
 
 /** Where the least of a row of distances stands; of equals, the deepest. */
 export function leastStart(row: readonly number[]): number {

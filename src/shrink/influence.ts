@@ -14,4 +14,7 @@ export const influence: Method = {
     const byScore = Array.from(scores.keys()).sort((a, b) => scores[a]! - scores[b]! || b - a);
     return byScore.slice(0, drop).sort((a, b) => a - b);
   },
+  scores: ({ influence: scores }) => scores,
+  // Which of two steps at the border goes is no clearly different choice.
+  rival: () => undefined,
 };

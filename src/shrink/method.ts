@@ -16,6 +16,13 @@ export interface Method {
    * Throws `drop-count` unless 1 <= drop < steps.
    */
   choose(similarity: Similarity, drop: number): number[];
+  /** What it goes by for that number of steps. */
+  scores(similarity: Similarity, drop: number): readonly number[];
+  /**
+   * Another choice, clearly different from the first, that the measurement cannot tell from it: their scores are closer
+   * than their standard errors. Undefined where there is none, or where one window leaves no errors.
+   */
+  rival(similarity: Similarity, drop: number): number[] | undefined;
 }
 
 /** Every method's first line. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Similarity } from "../measure/similarity.ts";
 import { angular } from "./angular.ts";
 import { influence } from "./influence.ts";
-import { findMethod, methods } from "./methods.ts";
+import { methods } from "./methods.ts";
 
 function similarity(scores: readonly number[], distances: readonly (readonly number[])[] = []): Similarity {
   return {
@@ -48,8 +48,8 @@ describe.each(methods)("$name", (method) => {
     expect(() => method.choose(similarity([1], [[1]]), 1)).toThrow("1 of the 1 steps");
   });
 
-  it("is found by its name and says where it comes from", () => {
-    expect(findMethod(method.name)).toBe(method);
+  it("has a name of its own and says where it comes from", () => {
+    expect(methods.filter(({ name }) => name === method.name)).toEqual([method]);
     expect(method.paper).toMatch(/arXiv \d{4}\.\d{5}/);
   });
 });
@@ -88,6 +88,23 @@ describe("angular", () => {
   });
 });
 
+describe("the rival of an angular choice", () => {
+  const measured = (row: readonly number[], errors: readonly number[]): Similarity => ({
+    ...similarity(Array(row.length + 1).fill(1), [[], row]),
+    standardErrors: { influence: [], angular: [[], errors] },
+  });
+
+  it("is the best run elsewhere, where the errors do not tell the two apart", () => {
+    expect(angular.rival(measured([0.2, 0.1, 0.12, 0.12, 0.11], Array(5).fill(0.01)), 2)).toEqual([4, 5]);
+    expect(angular.rival(measured([0.2, 0.1, 0.12, 0.12, 0.11], Array(5).fill(0.007)), 2)).toBeUndefined();
+  });
+
+  it("is none that shares half of its steps with the choice, and none without errors", () => {
+    expect(angular.rival(measured([0.2, 0.1, 0.1001, 0.2, 0.2], Array(5).fill(0.01)), 2)).toBeUndefined();
+    expect(angular.rival(similarity([1, 1, 1], [[], [0.1, 0.1]]), 2)).toBeUndefined();
+  });
+});
+
 describe("influence", () => {
   it("drops the smallest, in the order of the schedule", () => {
     expect(influence.choose(similarity([0.9, 0.1, 0.5, 0.05, 0.7]), 3)).toEqual([1, 2, 3]);
@@ -107,10 +124,4 @@ describe("influence", () => {
       }),
     );
   });
-});
-
-it("an unknown method names the known ones", () => {
-  expect(() => findMethod("angle")).toThrow(
-    expect.objectContaining({ code: "shrink-method", help: "Choose one of: angular, influence." }),
-  );
 });

@@ -59,7 +59,8 @@ export async function writeFolder(
   }
 }
 
-async function requireFree(target: string, folder: string, replaceable: (folder: string) => Promise<boolean>) {
+/** Refuses a folder that is not empty and not `replaceable`; messages call it `folder`. Error: `output-exists`. */
+export async function requireFree(target: string, folder: string, replaceable: (folder: string) => Promise<boolean>) {
   const entries = await readdir(target).catch((error: unknown) => {
     if (isSystemError(error, "ENOENT")) return [];
     if (isSystemError(error, "ENOTDIR")) throw inputError("output-exists", `${folder} is a file, expected a folder`);

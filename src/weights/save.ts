@@ -3,10 +3,10 @@
  * Tensors are streamed, so that no more than a chunk is in memory. What the bytes of a tensor are is the caller's matter.
  */
 import { open, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { inputError, RefrainError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
-import { writeFolder } from "./atomic.ts";
+import { requireFree, writeFolder } from "./atomic.ts";
 import { type Disk, interrupted, realDisk } from "./disk.ts";
 import { openFile } from "./node-file.ts";
 import { readSafetensorsHeader } from "./safetensors.ts";
@@ -50,8 +50,7 @@ export async function saveFolder(folder: string, content: FolderContent, options
   checkContent(content);
   const files = [...weightFiles(content.tensors, maxShardBytes), ...smallFiles(content)];
   const total = files.reduce((sum, file) => sum + file.bytes, 0);
-  const replaceable = async (existing: string) => overwrite && (await isRefrainModel(existing));
-  await writeFolder(folder, { bytes: total, signal, disk, replaceable }, async (partial) => {
+  await writeFolder(folder, { bytes: total, signal, disk, replaceable: replaceable(overwrite) }, async (partial) => {
     let done = 0;
     for (const file of files) {
       const handle = await open(join(partial, file.name), "wx");
@@ -71,6 +70,13 @@ export async function saveFolder(folder: string, content: FolderContent, options
     }
   });
 }
+
+/** Refuses what `saveFolder` would refuse, before any work is done. Error: `output-exists`. */
+export async function requireFreeFolder(folder: string, overwrite: boolean): Promise<void> {
+  await requireFree(resolve(folder), folder, replaceable(overwrite));
+}
+
+const replaceable = (overwrite: boolean) => async (existing: string) => overwrite && (await isRefrainModel(existing));
 
 interface FileToWrite {
   readonly name: string;
