@@ -78,6 +78,12 @@ function truncated(path: string, begin: number, expected: number, got: number): 
 }
 
 function unreadable(path: string, error: unknown): RefrainError {
-  if (isSystemError(error, "ENOENT", "ENOTDIR")) return inputError("file-missing", `There is no file ${path}`);
+  if (isSystemError(error, "ENOENT", "ENOTDIR")) {
+    return inputError(
+      "file-missing",
+      `There is no file ${path}`,
+      "Check the path; it is read from the current folder.",
+    );
+  }
   return inputError("file-unreadable", `Cannot read ${path}: ${error instanceof Error ? error.message : error}`);
 }

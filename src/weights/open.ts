@@ -82,6 +82,8 @@ function isPickle(start: string): boolean {
 
 function missing(path: string): RefrainError {
   const looksLikeHub = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(\/[^/]+\.gguf)?$/.test(path);
-  const help = looksLikeHub ? `If you mean the model on the Hugging Face hub, write hf:${path}` : undefined;
+  const help = looksLikeHub
+    ? `If you mean the model on the Hugging Face hub, write hf:${path}`
+    : "Check the path; a model on the Hugging Face hub is written hf:org/name.";
   return inputError("model-missing", `There is no file or folder ${path}`, help);
 }

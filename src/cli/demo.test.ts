@@ -1,0 +1,60 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Bench, bench } from "./measuring.testing.ts";
+import { commandLine } from "./terminal.testing.ts";
+
+let at: Bench;
+beforeAll(async () => {
+  at = await bench();
+});
+afterAll(() => at.remove());
+
+const demo = (...words: string[]) => commandLine(["demo", "--model", at.model, ...words]);
+
+describe("demo", () => {
+  it("writes a report that needs nothing but itself", async () => {
+    const out = at.path("report");
+    const { code, out: text } = await demo("--text", at.text, "--quick", "--out", out, "--json");
+    expect(code).toBe(0);
+    const { variants, dropped } = JSON.parse(text);
+    expect(dropped).toHaveLength(1);
+    expect(variants[0]).toMatchObject({ name: "before", schedule: "0-2" });
+    expect(variants[1].cost.uniqueParameters).toBeLessThan(variants[0].cost.uniqueParameters);
+    for (const { perplexity } of variants) expect(perplexity.perplexity).toBeGreaterThan(1);
+
+    expect(await readdir(out)).toEqual(expect.arrayContaining(["report.html", "heatmap.png", "influence.svg"]));
+    const html = await readFile(join(out, "report.html"), "utf8");
+    expect(html).not.toMatch(/(src|href)\s*=|url\((?!#)|@import|<script/i);
+    for (const { schedule } of variants) expect(html).toContain(schedule);
+    expect(html).not.toMatch(/NaN|undefined/);
+  });
+
+  it("prints the table and what each version says", async () => {
+    const { code, out } = await demo("--quick", "--drop", "1", "--prompt", "The cat", "--out", at.path("other"));
+    expect(code).toBe(0);
+    expect(out).toMatch(/^Step [012] changes the hidden state least\./);
+    expect(out).toContain("\nbefore");
+    expect(out).toContain("  The cat");
+    expect(out).toContain(join(at.path("other"), "report.html"));
+  });
+
+  it("refuses a model that is missing", async () => {
+    const { code, err } = await commandLine(["demo", "--model", "nowhere.gguf", "--out", at.path("none")]);
+    expect(code).toBe(2);
+    expect(err).toContain("There is no file or folder nowhere.gguf");
+  });
+
+  it.each<[string, (b: Bench) => string[], string | RegExp]>([
+    ["an empty text", (b) => ["--text", b.empty], "is empty"],
+    ["a text in Latin 1", (b) => ["--text", b.latin1], "is not UTF-8"],
+    ["a text that is too short", (b) => ["--text", b.short], /9 tokens/],
+    ["to drop all steps", (b) => ["--text", b.text, "--drop", "3"], "cannot drop 3 of the 3 steps"],
+  ])("refuses %s, and writes nothing", async (_, words, message) => {
+    const { code, out, err } = await demo("--out", at.path("none"), ...words(at));
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toMatch(/^error: .*\nhelp: /m);
+    expect(err).toMatch(message);
+    expect(await readdir(join(at.path("none"), ".."))).not.toContain("none");
+  });
+});

@@ -1,0 +1,65 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Bench, bench } from "./measuring.testing.ts";
+import { commandLine } from "./terminal.testing.ts";
+
+let at: Bench;
+beforeAll(async () => {
+  at = await bench();
+});
+afterAll(() => at.remove());
+
+const evaluate = (...words: string[]) => commandLine(["eval", ...words]);
+const gpt2 = join(import.meta.dirname, "../../test/fixtures/models/gpt2");
+
+describe("eval", () => {
+  it("states perplexity with window, stride and schedule", async () => {
+    const { code, out } = await evaluate(at.model, "--text", at.text, "--window", "64", "--stride", "16");
+    expect(code).toBe(0);
+    expect(out).toMatch(/^perplexity [\d.,]+ /);
+    expect(out).toMatch(/cat\.txt, .* 1,519 of them predicted[\s\S]*of 64 tokens, stride 16/);
+    expect(out).toContain("schedule 0-2");
+  });
+
+  it("gives one document with --json, and the same figure each time", async () => {
+    const words = [at.model, "--text", at.text, "--tokens", "300", "--json"];
+    const { code, out, err } = await evaluate(...words);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    const document = JSON.parse(out);
+    // Without a --window, all that the model's context holds; half of it is the stride.
+    expect(document).toMatchObject({ model: at.model, window: 128, stride: 64, tokens: 300, predicted: 299 });
+    expect(document.perplexity).toBeCloseTo(Math.exp(document.meanLoss), 6);
+    expect(JSON.parse((await evaluate(...words)).out).perplexity).toBe(document.perplexity);
+  });
+
+  it("is another figure with another schedule", async () => {
+    const words = [at.model, "--text", at.text, "--tokens", "300", "--json"];
+    const [plain, short] = [await evaluate(...words), await evaluate(...words, "--schedule", "0 2")];
+    expect(JSON.parse(short.out).schedule).toBe("0 2");
+    expect(JSON.parse(short.out).perplexity).not.toBeCloseTo(JSON.parse(plain.out).perplexity, 3);
+  });
+
+  it.each<[string, (b: Bench) => string[], string | RegExp]>([
+    ["no text", (b) => [b.model], "refrain eval: --text FILE is missing"],
+    ["an empty text", (b) => [b.model, "--text", b.empty], "is empty"],
+    ["a text in Latin 1", (b) => [b.model, "--text", b.latin1], "is not UTF-8"],
+    ["a text that is missing", (b) => [b.model, "--text", b.path("none.txt")], /none\.txt/],
+    ["a model without a tokenizer", (b) => [gpt2, "--text", b.text], "test/fixtures/models/gpt2 has no tokenizer"],
+    ["a window beyond the context", (b) => [b.model, "--text", b.text, "--window", "200"], /200[\s\S]*128/],
+    [
+      "a stride beyond the window",
+      (b) => [b.model, "--text", b.text, "--window", "64", "--stride", "65"],
+      /stride: .*64, got 65/,
+    ],
+    [
+      "too few tokens",
+      (b) => [b.model, "--text", b.text, "--tokens", "2"],
+      '--tokens: got "2", expected a whole number from 3',
+    ],
+  ])("refuses %s", async (_, words, message) => {
+    const { code, out, err } = await evaluate(...words(at));
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toMatch(/^error: /);
+    expect(err).toMatch(message);
+  });
+});
