@@ -1,43 +1,41 @@
-/** Several profiles as one table: figures and, below the first row, what they are of it. */
+/** Several profiles as one table: a line for each figure, a column for each profile, with ratios to the first. */
 import type { Profile } from "../measure/profile.ts";
-import { formatBytes, formatNumber, formatPercent, formatRatio, formatShortCount } from "./format.ts";
+import { formatBytes, formatNumber, formatRatio, formatShortCount } from "./format.ts";
 import type { Column, Row } from "./table.ts";
 
 export interface NamedProfile {
+  /** Short: it stands above a column. */
   readonly name: string;
   readonly profile: Profile;
 }
 
-export function comparison(rows: readonly NamedProfile[]): { readonly columns: Column[]; readonly rows: Row[] } {
-  const first = rows[0]!.profile;
-  const withPerplexity = rows.every(({ profile }) => profile.perplexity !== undefined);
-  const columns: Column[] = [
-    { title: "model", align: "left" },
-    { title: "schedule", align: "left" },
-    { title: "layers" },
-    { title: "parameters" },
-    { title: "played" },
-    { title: "weights" },
-    { title: "share" },
-    { title: "cache a token" },
-    ...(withPerplexity ? [{ title: "perplexity" }] : []),
-    { title: "tok/s" },
-    { title: "speed" },
-  ];
-  return {
-    columns,
-    rows: rows.map(({ name, profile }) => [
-      name,
-      profile.schedule,
-      String(profile.cost.effectiveDepth),
-      formatShortCount(profile.cost.uniqueParameters),
-      formatShortCount(profile.cost.effectiveParameters),
-      formatBytes(profile.weightBytes),
-      formatPercent(profile.weightBytes / first.weightBytes, 1),
-      formatBytes(profile.cost.kvBytesPerToken),
-      ...(profile.perplexity ? [formatNumber(profile.perplexity.perplexity, 4)] : []),
-      formatNumber(profile.speed.tokensPerSecond),
-      formatRatio(profile.speed.tokensPerSecond / first.speed.tokensPerSecond),
-    ]),
-  };
+interface Figure {
+  readonly name: string;
+  readonly of: (profile: Profile) => number | undefined;
+  readonly write: (value: number) => string;
+}
+
+const figures: readonly Figure[] = [
+  { name: "layers played", of: ({ cost }) => cost.effectiveDepth, write: String },
+  { name: "parameters, unique", of: ({ cost }) => cost.uniqueParameters, write: formatShortCount },
+  { name: "parameters, effective", of: ({ cost }) => cost.effectiveParameters, write: formatShortCount },
+  { name: "weights in memory", of: ({ weightBytes }) => weightBytes, write: formatBytes },
+  { name: "keys and values, a token", of: ({ cost }) => cost.kvBytesPerToken, write: formatBytes },
+  { name: "perplexity", of: ({ perplexity }) => perplexity?.perplexity, write: (value) => formatNumber(value, 4) },
+  { name: "decode, tok/s", of: ({ speed }) => speed.tokensPerSecond, write: formatNumber },
+];
+
+/** At least one profile. A figure that one of them lacks is left out. */
+export function comparison(profiles: readonly NamedProfile[]): { readonly columns: Column[]; readonly rows: Row[] } {
+  const first = profiles[0]!.profile;
+  const rows = figures.flatMap(({ name, of, write }) => {
+    const values = profiles.map(({ profile }) => of(profile));
+    if (values.includes(undefined)) return [];
+    const cells = values.map((value, i) => {
+      const ratio = i === 0 ? "" : `  ${formatRatio(value! / of(first)!).padStart(5)}`;
+      return `${write(value!)}${ratio}`;
+    });
+    return [[name, ...cells]];
+  });
+  return { columns: [{ title: "", align: "left" }, ...profiles.map(({ name }) => ({ title: name }))], rows };
 }
