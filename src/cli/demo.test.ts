@@ -1,5 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Bench, bench } from "./measuring.testing.ts";
 import { commandLine } from "./terminal.testing.ts";
@@ -33,10 +33,19 @@ describe("demo", () => {
   it("prints the table and what each version says", async () => {
     const { code, out } = await demo("--quick", "--drop", "1", "--prompt", "The cat", "--out", at.path("other"));
     expect(code).toBe(0);
-    expect(out).toMatch(/^Step [012] changes the hidden state least\./);
-    expect(out).toContain("\nbefore");
-    expect(out).toContain("  The cat");
+    expect(out).toMatch(/^The hidden state is changed least by step [012] \(counted from 0\)\./);
+    expect(out).toContain("before, schedule 0-2:\n  The cat");
     expect(out).toContain(join(at.path("other"), "report.html"));
+  });
+
+  it("says in the report how it was made", async () => {
+    const out = at.path("again");
+    await demo("--text", at.text, "--quick", "--drop", "1", "--prompt", "It's a cat", "--weights", "q8", "-o", out);
+    const html = await readFile(join(out, "report.html"), "utf8");
+    expect(html).toContain(`refrain demo --model ${at.model} --text ${at.text} --drop 1 --prompt`);
+    expect(html).toMatch(/ --quick --weights q8\n/);
+    expect(html).toContain("weights q8");
+    expect(html).toContain(`<h1>Refrain: ${basename(at.model)}</h1>`);
   });
 
   it("refuses a model that is missing", async () => {

@@ -3,7 +3,7 @@
  * draws it, but with the distances as they are (not rescaled for each length) and with the indices to
  * delete written out: which layers a cell stands for is what people get wrong.
  *
- * x: first layer l of a block; y: its length n, shortest at the bottom; color: distance between what layer l reads
+ * x: first layer l of a run; y: its length n, shortest at the bottom; color: distance between what layer l reads
  * and what layer l + n reads. Layer means step of the played schedule, counted from 0.
  */
 import { ACCENT, FAINT, INK, inkOn, viridis } from "./color.ts";
@@ -65,7 +65,7 @@ export function heatMap({ model, text, angular, dropped = [] }: HeatMap): string
     {
       height: bottom + STEP_AXIS_HEIGHT,
       title: `Which layers would ${model} miss least?`,
-      subtitle: `${describeSample(text)} · how far a block of layers turns the hidden state of the last token`,
+      subtitle: `${describeSample(text)} · how far a run of layers turns the hidden state of the last token`,
       description: describe(steps, angular, dropped, scale),
     },
     [
@@ -73,7 +73,7 @@ export function heatMap({ model, text, angular, dropped = [] }: HeatMap): string
       chosen &&
         outline(PLOT_LEFT + chosen.first * column, bottom - chosen.length * row, column - 0.5, Math.max(row - 0.5, 4)),
       lengthAxis(steps, row, bottom),
-      stepAxis(steps, bottom + 4, "First layer of the block (layers are counted from 0)", dropped),
+      stepAxis(steps, bottom + 4, "First layer of the run (layers are counted from 0)", dropped),
       legend(scale, steps, angular, dropped),
     ],
   );
@@ -144,7 +144,7 @@ function lengthAxis(steps: number, row: number, bottom: number): Markup {
   return markup`${line(PLOT_LEFT - 4, bottom, PLOT_LEFT - 4, bottom - steps * row, FAINT)}${ticks}${label(
     MARGIN + 4,
     middle,
-    "Number of layers in the block",
+    "Number of layers in the run",
     { size: 13, anchor: "middle", upwards: true },
   )}`;
 }
@@ -174,7 +174,7 @@ function legend(scale: ColorScale, steps: number, angular: HeatMap["angular"], d
     bar,
     ticks,
     dot(x + 8, top + 62, 4),
-    label(x + 24, top + 66, "for each length, the block that turns the state least"),
+    label(x + 24, top + 66, "for each length, the run that turns the state least"),
   ];
   if (chosen) {
     const distance = angular[chosen.length - 1]![chosen.first]!;
@@ -197,5 +197,5 @@ function describe(steps: number, angular: HeatMap["angular"], dropped: readonly 
     .slice(0, -1)
     .map((row, i) => `${i + 1}: ${layers(row.lastIndexOf(Math.min(...row)), i + 1)} (${Math.min(...row).toFixed(3)})`);
   const choice = dropped.length > 0 ? ` Dropped: ${formatRanges(dropped)}.` : "";
-  return `Heat map over all blocks of consecutive layers of ${steps}; colors from ${scale.min} to ${scale.max}. The least distance for each length is ${best.join(", ")}.${choice}`;
+  return `Heat map over all runs of consecutive layers of ${steps}; colors from ${scale.min} to ${scale.max}. The least distance for each length is ${best.join(", ")}.${choice}`;
 }

@@ -157,8 +157,8 @@ function similarityPictures(data: ReportData, { text, measured }: NonNullable<Re
     dropped,
     ...(errors && { errors }),
   });
-  return markup`<p>A layer that hardly turns the hidden state is hardly missed. In the map a cell stands for a block of layers: below it
-its first layer, to the left how many there are. The darker, the less the block changes.</p>
+  return markup`<p>A layer that hardly turns the hidden state is hardly missed. In the map a cell stands for a run of layers: below it
+its first layer, to the left how many there are. The darker, the less the run changes.</p>
 <figure>${new Markup(map)}</figure>
 <figure>${new Markup(chart)}</figure>`;
 }
@@ -206,7 +206,7 @@ td small { display: inline-block; min-width: 56px; }
 figure { margin: 16px 0; border: 1px solid var(--line); border-radius: 6px; overflow-x: auto; }
 svg { display: block; width: 100%; min-width: 640px; height: auto; }
 pre, blockquote, article { background: var(--tint); border: 1px solid var(--line); border-radius: 6px; padding: 12px 16px; margin: 0; }
-pre { overflow-x: auto; font: 14px/1.5 "DejaVu Sans Mono", Menlo, Consolas, monospace; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font: 14px/1.5 "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 blockquote { margin-bottom: 16px; border-left: 4px solid #31688e; }
 .text { white-space: pre-wrap; overflow-wrap: anywhere; }
 article .text { margin: 0; font-size: 14px; }

@@ -8,13 +8,17 @@ it("linear ticks are round and inside", () => {
   expect(linearTicks(0.05, 0.55, 6)).toEqual([0.1, 0.2, 0.3, 0.4, 0.5]);
   expect(linearTicks(3, 3, 5)).toEqual([3]);
   fc.assert(
-    fc.property(fc.double({ min: -1e6, max: 1e6, noNaN: true }), fc.double({ min: 1e-3, max: 1e6 }), (min, length) => {
-      const ticks = linearTicks(min, min + length, 6);
-      expect(ticks.length).toBeGreaterThanOrEqual(2);
-      expect(ticks.length).toBeLessThanOrEqual(8);
-      const slack = length * 1e-6;
-      expect(ticks.every((tick) => tick >= min - slack && tick <= min + length + slack)).toBe(true);
-    }),
+    fc.property(
+      fc.double({ min: -1e6, max: 1e6, noNaN: true }),
+      fc.double({ min: 1e-3, max: 1e6, noNaN: true }),
+      (min, length) => {
+        const ticks = linearTicks(min, min + length, 6);
+        expect(ticks.length).toBeGreaterThanOrEqual(2);
+        expect(ticks.length).toBeLessThanOrEqual(8);
+        const slack = length * 1e-6;
+        expect(ticks.every((tick) => tick >= min - slack && tick <= min + length + slack)).toBe(true);
+      },
+    ),
   );
 });
 
