@@ -3,46 +3,9 @@
  * weights are quantized reads a quantized copy of its input, made once for all that read it (q, k and v share one).
  * An addition that follows a linear map is folded into it.
  */
-import { type Graph, operands, type RopeTable, type Value } from "./graph.ts";
+import { type Graph, operands, type Value } from "./graph.ts";
+import type { Buffer, Instruction, IntegerForm, Reference, Word } from "./instruction.ts";
 import { BLOCK, groups, type Parameter, padded, type StorageType, storageLayouts } from "./parameter.ts";
-
-/** A region of memory that instructions write and read; the plan gives it an address. */
-export interface Buffer {
-  readonly label: string;
-  readonly rows: "all" | "tail";
-  readonly bytesPerRow: number;
-  /** Kept to the end of the program, so that the caller can read it. */
-  readonly output?: string;
-}
-
-/** Addresses that the plan or the session fills in. */
-export type Reference =
-  | { readonly buffer: Buffer }
-  | { readonly parameter: Parameter }
-  | { readonly table: RopeTable; readonly half: "cosines" | "sines" }
-  | { readonly cache: number; readonly half: "keys" | "values" }
-  | { readonly region: "tokens" | "targets" | "scores" };
-
-/** A word of an instruction: an integer, a float, an address, or a size that is known once the context is. */
-export type Word = number | { readonly float: number } | Reference | { readonly size: "context" };
-
-export interface Instruction {
-  readonly kernel: string;
-  /** Works on the tail's rows only. */
-  readonly tail: boolean;
-  readonly words: readonly Word[];
-  readonly reads: readonly Buffer[];
-  readonly writes: readonly Buffer[];
-  /** Cache slots read or written. */
-  readonly readsSlot?: number;
-  readonly writesSlot?: number;
-  /** The kernel also writes its result in integers, to a buffer that the encoder appends to the words. */
-  readonly integers?: { readonly form: Form; readonly buffer: Buffer };
-  /** A buffer that the result may take the place of: every element is read by the thread that writes it. */
-  readonly inPlaceOf?: Buffer;
-}
-
-type Form = "i16" | "i8";
 
 /** Kernels that can write their result in integers too. */
 const quantizing: ReadonlySet<string> = new Set(["rmsNorm", "layerNorm", "swiglu", "attention"]);
@@ -98,7 +61,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
     return undefined;
   };
 
-  const integerBuffer = (x: Value, form: Form): Buffer => {
+  const integerBuffer = (x: Value, form: IntegerForm): Buffer => {
     const K = padded(x.width);
     const bytesPerRow = form === "i16" ? K * 2 + (K / BLOCK) * 4 : K + (K / BLOCK) * 8;
     const buffer = { label: `${form} of ${bufferOf(x).label}`, rows: x.rows, bytesPerRow };

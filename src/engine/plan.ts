@@ -4,7 +4,8 @@
  */
 import type { Graph } from "./graph.ts";
 import { parametersOf } from "./graph.ts";
-import { type Buffer, type Instruction, lower } from "./lower.ts";
+import type { Buffer, Instruction } from "./instruction.ts";
+import { lower } from "./lower.ts";
 import { type Parameter, parameterBytes, type StorageType } from "./parameter.ts";
 
 export interface PlanLimits {

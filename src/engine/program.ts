@@ -1,6 +1,6 @@
 /** Plan → words: the flat array that the interpreter walks. An instruction is a kernel, flags and up to 14 arguments. */
 import type { RopeTable } from "./graph.ts";
-import type { Reference, Word } from "./lower.ts";
+import type { Reference, Word } from "./instruction.ts";
 import type { Parameter } from "./parameter.ts";
 import type { Plan } from "./plan.ts";
 

@@ -1,7 +1,7 @@
 /** A planned graph with memory of its own, ready to be played: activations, caches, tables and the program. */
 import { failure } from "../../errors.ts";
 import type { RopeTable } from "../graph.ts";
-import type { Buffer } from "../lower.ts";
+import type { Buffer } from "../instruction.ts";
 import type { Plan } from "../plan.ts";
 import { encode, programBytes } from "../program.ts";
 import type { ParameterStore } from "./parameter-store.ts";

@@ -25,6 +25,22 @@ export function store4(y: usize, value: v128, bias: usize, residual: usize): voi
   v128.store(y, value);
 }
 
+/** Eight outputs of the row that is `offset` bytes below the first; `residual` lies as `y` does. */
+// @ts-ignore: decorator
+@inline
+function store8(y: usize, a: v128, b: v128, bias: usize, residual: usize, offset: usize): void {
+  store4(y + offset, a, bias, residual ? residual + offset : 0);
+  store4(y + offset + 16, b, bias ? bias + 16 : 0, residual ? residual + offset + 16 : 0);
+}
+
+/** The sixteen outputs of one row. */
+// @ts-ignore: decorator
+@inline
+export function store16(y: usize, a: v128, b: v128, c: v128, d: v128, bias: usize, residual: usize): void {
+  store8(y, a, b, bias, residual, 0);
+  store8(y + 32, c, d, bias ? bias + 32 : 0, residual ? residual + 32 : 0, 0);
+}
+
 /** One activation row, sixteen weight rows. */
 function gemv<T>(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize): void {
   let a = f32x4.splat(0), b = a, c = a, d = a;
@@ -36,10 +52,7 @@ function gemv<T>(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: us
     d = madd(v, loadWeights<T>(w, 48), d);
     w += sizeof<T>() << 4;
   }
-  store4(y, a, bias, residual);
-  store4(y + 16, b, bias ? bias + 16 : 0, residual ? residual + 16 : 0);
-  store4(y + 32, c, bias ? bias + 32 : 0, residual ? residual + 32 : 0);
-  store4(y + 48, d, bias ? bias + 48 : 0, residual ? residual + 48 : 0);
+  store16(y, a, b, c, d, bias, residual);
 }
 
 /** Six activation rows, eight weight rows: twelve accumulators, two weights and one activation fill 15 of 16 registers. */
@@ -70,29 +83,12 @@ function gemm6<T>(x: usize, xStride: usize, w: usize, K: i32, y: usize, yStride:
     b5 = madd(v, wb, b5);
     w += sizeof<T>() << 4;
   }
-  const biasB = bias ? bias + 16 : 0;
-  store4(y, a0, bias, residual);
-  store4(y + 16, b0, biasB, residual ? residual + 16 : 0);
-  y += yStride;
-  if (residual) residual += yStride;
-  store4(y, a1, bias, residual);
-  store4(y + 16, b1, biasB, residual ? residual + 16 : 0);
-  y += yStride;
-  if (residual) residual += yStride;
-  store4(y, a2, bias, residual);
-  store4(y + 16, b2, biasB, residual ? residual + 16 : 0);
-  y += yStride;
-  if (residual) residual += yStride;
-  store4(y, a3, bias, residual);
-  store4(y + 16, b3, biasB, residual ? residual + 16 : 0);
-  y += yStride;
-  if (residual) residual += yStride;
-  store4(y, a4, bias, residual);
-  store4(y + 16, b4, biasB, residual ? residual + 16 : 0);
-  y += yStride;
-  if (residual) residual += yStride;
-  store4(y, a5, bias, residual);
-  store4(y + 16, b5, biasB, residual ? residual + 16 : 0);
+  store8(y, a0, b0, bias, residual, 0);
+  store8(y, a1, b1, bias, residual, yStride);
+  store8(y, a2, b2, bias, residual, yStride << 1);
+  store8(y, a3, b3, bias, residual, 3 * yStride);
+  store8(y, a4, b4, bias, residual, yStride << 2);
+  store8(y, a5, b5, bias, residual, 5 * yStride);
 }
 
 // @ts-ignore: decorator

@@ -16,7 +16,7 @@
  * Arguments: x, w, bias, residual, y, K, groups, x stride, y stride.
  */
 import { rowCount, slice } from "./control";
-import { store4 } from "./linear-float";
+import { store16, store4 } from "./linear-float";
 import { loadHalf4 } from "./simd";
 
 /** Bytes of 16 rows by 32 columns, without and with minima. */
@@ -81,10 +81,7 @@ function gemv<Minima>(x: usize, w: usize, K: i32, y: usize, bias: usize, residua
     d = scaled<Minima>(d, s, loadHalf4(w, 280), loadMinimum<Minima>(w + 280), scale, sum);
     w += sizeof<Minima>() == 1 ? Q4_BLOCK : Q4_1_BLOCK;
   }
-  store4(y, a, bias, residual);
-  store4(y + 16, b, bias ? bias + 16 : 0, residual ? residual + 16 : 0);
-  store4(y + 32, c, bias ? bias + 32 : 0, residual ? residual + 32 : 0);
-  store4(y + 48, d, bias ? bias + 48 : 0, residual ? residual + 48 : 0);
+  store16(y, a, b, c, d, bias, residual);
 }
 
 /** Adds to `sum` the products of four columns in the low nibbles and of four in the high ones. */

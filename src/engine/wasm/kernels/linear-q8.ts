@@ -9,7 +9,7 @@
  * Arguments: x, w, bias, residual, y, K, groups, x stride, y stride.
  */
 import { rowCount, slice } from "./control";
-import { store4 } from "./linear-float";
+import { store16, store4 } from "./linear-float";
 import { loadHalf4 } from "./simd";
 
 /** Bytes of 16 rows by 32 columns. */
@@ -41,10 +41,7 @@ function gemv(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize
     d = scaled(d, s, loadHalf4(w, 536), xScale);
     w += Q8_BLOCK;
   }
-  store4(y, a, bias, residual);
-  store4(y + 16, b, bias ? bias + 16 : 0, residual ? residual + 16 : 0);
-  store4(y + 32, c, bias ? bias + 32 : 0, residual ? residual + 32 : 0);
-  store4(y + 48, d, bias ? bias + 48 : 0, residual ? residual + 48 : 0);
+  store16(y, a, b, c, d, bias, residual);
 }
 
 /** Four activation rows, four weight rows (`w` points at the first block's bytes of these rows, `scales` at its scales). */

@@ -1,0 +1,41 @@
+/** What a graph is lowered to: kernels with arguments, over buffers and addresses that are not known yet. */
+import type { RopeTable } from "./graph.ts";
+import type { Parameter } from "./parameter.ts";
+
+/** A region of memory that instructions write and read; the plan gives it an address. */
+export interface Buffer {
+  readonly label: string;
+  readonly rows: "all" | "tail";
+  readonly bytesPerRow: number;
+  /** Kept to the end of the program, so that the caller can read it. */
+  readonly output?: string;
+}
+
+/** Addresses that the plan or the session fills in. */
+export type Reference =
+  | { readonly buffer: Buffer }
+  | { readonly parameter: Parameter }
+  | { readonly table: RopeTable; readonly half: "cosines" | "sines" }
+  | { readonly cache: number; readonly half: "keys" | "values" }
+  | { readonly region: "tokens" | "targets" | "scores" };
+
+/** A word of an instruction: an integer, a float, an address, or a size that is known once the context is. */
+export type Word = number | { readonly float: number } | Reference | { readonly size: "context" };
+
+export interface Instruction {
+  readonly kernel: string;
+  /** Works on the tail's rows only. */
+  readonly tail: boolean;
+  readonly words: readonly Word[];
+  readonly reads: readonly Buffer[];
+  readonly writes: readonly Buffer[];
+  /** Cache slots read or written. */
+  readonly readsSlot?: number;
+  readonly writesSlot?: number;
+  /** The kernel also writes its result in integers, to a buffer that the encoder appends to the words. */
+  readonly integers?: { readonly form: IntegerForm; readonly buffer: Buffer };
+  /** A buffer that the result may take the place of: every element is read by the thread that writes it. */
+  readonly inPlaceOf?: Buffer;
+}
+
+export type IntegerForm = "i16" | "i8";
