@@ -33,7 +33,7 @@ describe("demo", () => {
   it("prints the table and what each version says", async () => {
     const { code, out } = await demo("--quick", "--drop", "1", "--prompt", "The cat", "--out", at.path("other"));
     expect(code).toBe(0);
-    expect(out).toMatch(/^The hidden state is changed least by step [012] \(counted from 0\)\./);
+    expect(out).toMatch(/^By angular: drops step [012] \(1 of 3, counted from 0, both ends included\)\./);
     expect(out).toContain("before, schedule 0-2:\n  The cat");
     expect(out).toContain(join(at.path("other"), "report.html"));
   });

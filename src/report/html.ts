@@ -24,7 +24,7 @@ export interface VariantRow {
   readonly uniqueParameters: number;
   /** Parameters of the same model without sharing: every played step counted. */
   readonly effectiveParameters: number;
-  /** Size of the stored weights. */
+  /** Of the weights in memory, each once however often it is played. */
   readonly bytes: number;
   readonly kvBytesPerToken: number;
   readonly perplexity: number;
@@ -37,6 +37,8 @@ export interface VariantRow {
 export interface ReportData {
   readonly title: string;
   readonly model: string;
+  /** What nobody must overlook who reads the figures. */
+  readonly remark?: string;
   /** As it shall be printed. */
   readonly date: string;
   /** Processor, cores, memory, operating system. */
@@ -70,6 +72,7 @@ export function renderReport(data: ReportData): string {
 <main>
 <h1>${data.title}</h1>
 <p class="lead">${summary(data)}</p>
+${data.remark !== undefined && markup`<p class="remark">${data.remark}</p>`}
 ${section("What it costs", costs(data))}
 ${data.similarity && section("Which layers matter", similarityPictures(data, data.similarity))}
 ${section("What is played", schedules(data))}
@@ -89,16 +92,17 @@ ${content}
 </section>`;
 }
 
-/** One sentence: where it began, where it ended, what that did to size, perplexity and speed. */
+/** A sentence for every step of the way: where it began, where it led, what that did to size, perplexity and speed. */
 function summary({ model, variants }: ReportData): Content {
-  const first = variants[0]!;
-  const last = variants.at(-1)!;
-  if (first === last) return markup`${model} plays ${extent(first)}.`;
-  return markup`${model} went from ${extent(first)} to ${extent(last)}: <strong>${formatRatio(
-    last.bytes / first.bytes,
-  )} the size</strong> at <strong>${formatRatio(last.perplexity / first.perplexity)} the perplexity</strong> and <strong>${formatRatio(
-    last.tokensPerSecond / first.tokensPerSecond,
-  )} the speed</strong>.`;
+  const [first, ...others] = variants as [VariantRow, ...VariantRow[]];
+  if (others.length === 0) return markup`${model} plays ${extent(first)}.`;
+  return others.map((variant, i) => {
+    const way = i === 0 ? markup`${model} went from ${extent(first)} to ` : markup` Then to `;
+    const times = (of: (variant: VariantRow) => number) => formatRatio(of(variant) / of(first));
+    return markup`${way}${extent(variant)}: <strong>${times((v) => v.bytes)} the size</strong> at <strong>${times(
+      (v) => v.perplexity,
+    )} the perplexity</strong> and <strong>${times((v) => v.tokensPerSecond)} the speed</strong>.`;
+  });
 }
 
 function extent({ steps, dropped = [] }: VariantRow): string {
@@ -119,7 +123,7 @@ interface Measure {
 }
 
 const MEASURES: readonly Measure[] = [
-  { name: "Size", hint: "weights as stored", of: (v) => v.bytes, write: formatBytes },
+  { name: "Size", hint: "weights in memory", of: (v) => v.bytes, write: formatBytes },
   { name: "Unique parameters", hint: "stored", of: (v) => v.uniqueParameters, write: formatShortCount },
   { name: "Effective parameters", hint: "as played", of: (v) => v.effectiveParameters, write: formatShortCount },
   { name: "Key/value cache", hint: "for each token", of: (v) => v.kvBytesPerToken, write: formatBytes },
@@ -196,6 +200,7 @@ h1 { font-size: 30px; line-height: 1.2; margin: 0 0 12px; }
 h2 { font-size: 21px; margin: 44px 0 12px; padding-top: 16px; border-top: 1px solid var(--line); }
 h3 { font-size: 14px; margin: 0 0 8px; color: var(--faint); }
 .lead { font-size: 18px; margin: 0; }
+.remark { margin: 12px 0 0; padding: 8px 16px; border-left: 4px solid #c0221a; background: var(--tint); font-size: 14px; }
 .note, small { color: var(--faint); font-size: 13px; font-weight: 400; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }

@@ -4,12 +4,14 @@
  */
 import { inputError } from "../errors.ts";
 import { observeModel } from "../measure/observe.ts";
+import type { Perplexity } from "../measure/perplexity.ts";
 import { type Profile, profile } from "../measure/profile.ts";
 import type { Similarity } from "../measure/similarity.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Model } from "../refrain.ts";
 import { printSteps } from "../schedule/print.ts";
 import type { Steps } from "../schedule/schedule.ts";
+import { firstTokens } from "../text/first-tokens.ts";
 import { angular } from "./angular.ts";
 import { checkDrop } from "./method.ts";
 import { choose } from "./shrink.ts";
@@ -18,43 +20,40 @@ export interface DemoOptions {
   /** Steps to drop, and pairs of steps to share; by default a tenth of the steps. */
   readonly drop?: number | undefined;
   readonly prompt: string;
+  /** Tokens of a window of the measurement. Many short ones serve it best: the choice rests on the last token of each. */
   readonly window: number;
-  /** Windows for the measurement; the text behind them is what perplexity is measured on. */
+  /** Most windows of the measurement, which reads half of the text at most. */
   readonly windows: number;
-  /** Tokens for perplexity. */
+  /** Most tokens for perplexity, from the text behind the measurement. */
   readonly evaluate: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
+}
+
+export interface DemoVariant {
+  readonly name: string;
+  readonly steps: Steps;
+  readonly profile: Profile & { readonly perplexity: Perplexity };
 }
 
 export interface DemoResult {
   readonly similarity: Similarity;
   /** Steps of the model's own schedule that were dropped. */
   readonly dropped: readonly number[];
+  /** As good a choice as far as the measurement can tell. */
+  readonly rival: readonly number[] | undefined;
   /** Before, after dropping, and after sharing as well, where two neighbours are left to share. */
-  readonly variants: readonly { readonly name: string; readonly steps: Steps; readonly profile: Profile }[];
-  /** Tokens of the held-out text. */
-  readonly evaluated: number;
+  readonly variants: readonly DemoVariant[];
 }
 
-/** How many tokens of a text `demo` needs. */
-export const demoTokens = ({ window, windows, evaluate }: DemoOptions): number => window * windows + evaluate;
-
-/** Throws `drop-count`, and `text-too-short` where nothing is left to measure perplexity on. */
-export async function demo(model: Model, tokens: readonly number[], options: DemoOptions): Promise<DemoResult> {
-  const { window, windows, prompt, signal, onProgress } = options;
+/** Throws `drop-count`, and `text-too-short` where a window for the choice leaves none to judge it by. */
+export async function demo(model: Model, text: string, options: DemoOptions): Promise<DemoResult> {
+  const { window, prompt, signal, onProgress } = options;
   const drop = options.drop ?? Math.max(1, Math.round(model.steps.length / 10));
   checkDrop(model.steps.length, drop);
-  const similarity = await observeModel(model, tokens, { window, windows, signal, onProgress });
+  const { seen, heldOut } = split(model, text, options);
+  const similarity = await observeModel(model, seen, { window, windows: seen.length / window, signal, onProgress });
   const chosen = choose(model.steps, angular, similarity, drop);
-  const heldOut = tokens.slice(similarity.tokens);
-  if (heldOut.length < window) {
-    throw inputError(
-      "text-too-short",
-      `the text has ${tokens.length} tokens: ${similarity.tokens} were measured on, and ${heldOut.length} are left for perplexity`,
-      `Give a text of at least ${2 * window} tokens, better ${demoTokens(options)}.`,
-    );
-  }
   const pairs = nearestPairs(model.steps, similarity, chosen.dropped, drop);
   const schedules = [
     { name: "before", steps: model.steps },
@@ -62,23 +61,39 @@ export async function demo(model: Model, tokens: readonly number[], options: Dem
     ...(pairs.length > 0
       ? [
           {
-            name: `${drop} dropped, ${pairs.length} shared`,
+            name: `${drop} dropped, ${pairs.length} ${pairs.length === 1 ? "pair" : "pairs"} shared`,
             steps: sharePairs(model.steps, chosen.dropped, pairs),
           },
         ]
       : []),
   ];
-  const variants: { name: string; steps: Steps; profile: Profile }[] = [];
+  const variants: DemoVariant[] = [];
   for (const { name, steps } of schedules) {
     const variant = model.withSchedule(printSteps(steps));
+    const named: OnProgress = (progress) => onProgress?.({ ...progress, label: `${progress.label}, ${name}` });
     try {
-      const measured = await profile(variant, { tokens: heldOut, window: 2 * window, prompt, signal, onProgress });
-      variants.push({ name, steps, profile: measured });
+      const measured = await profile(variant, { tokens: heldOut, prompt, signal, onProgress: named });
+      variants.push({ name, steps, profile: { ...measured, perplexity: measured.perplexity! } });
     } finally {
       await variant.dispose();
     }
   }
-  return { similarity, dropped: chosen.dropped, variants, evaluated: heldOut.length };
+  return { similarity, dropped: chosen.dropped, rival: angular.rival(similarity, drop), variants };
+}
+
+/** What the choice is made on, in whole windows, and what it is judged by: no token is in both. */
+function split(model: Model, text: string, { window, windows, evaluate }: DemoOptions) {
+  const tokens = firstTokens(model.needTokenizer(), text, window * windows + evaluate);
+  const half = Math.floor(tokens.length / 2 / window);
+  if (half < 1) {
+    throw inputError(
+      "text-too-short",
+      `the text has ${tokens.length} tokens, expected at least ${2 * window}: half to choose by, half to judge by`,
+      `Give a longer --text, best of ${window * windows + evaluate} tokens.`,
+    );
+  }
+  const end = window * Math.min(windows, half);
+  return { seen: tokens.slice(0, end), heldOut: tokens.slice(end, end + evaluate) };
 }
 
 /**

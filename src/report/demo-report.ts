@@ -1,0 +1,54 @@
+/** What the main job found, as the data of a report. */
+import type { Model } from "../refrain.ts";
+import { angular } from "../shrink/angular.ts";
+import type { DemoResult } from "../shrink/demo.ts";
+import { formatCount } from "./format.ts";
+import type { ReportData, VariantRow } from "./html.ts";
+import { shortName } from "./short-name.ts";
+import { choiceInWords } from "./similarity-report.ts";
+
+/** What was not trained afterwards must be said beside the figures. */
+export const UNTRAINED =
+  "Nothing was trained after dropping and sharing. A model that was not made for it loses much, first in what it says; healing is what wins it back.";
+
+export interface DemoConditions extends Pick<ReportData, "date" | "machine" | "engine" | "prompt" | "commands"> {
+  /** Name of the text. */
+  readonly text: string;
+}
+
+export function demoReport(model: Model, result: DemoResult, conditions: DemoConditions): ReportData {
+  const { similarity, dropped, variants } = result;
+  const { text, ...rest } = conditions;
+  const name = shortName(model.name);
+  const { perplexity, speed } = variants[0]!.profile;
+  return {
+    ...rest,
+    title: `Refrain: ${name}`,
+    model: name,
+    remark: UNTRAINED,
+    text: { name: text, tokens: perplexity.tokens },
+    similarity: { text, measured: similarity },
+    variants: variants.map((variant, i): VariantRow => {
+      const { profile, steps } = variant;
+      return {
+        name: variant.name,
+        schedule: profile.schedule,
+        // What was dropped is drawn in its place among the steps that were there before.
+        ...(i === 1 ? { steps: model.steps, dropped } : { steps }),
+        uniqueParameters: profile.cost.uniqueParameters,
+        effectiveParameters: profile.cost.effectiveParameters,
+        bytes: profile.weightBytes,
+        kvBytesPerToken: profile.cost.kvBytesPerToken,
+        perplexity: profile.perplexity.perplexity,
+        tokensPerSecond: profile.speed.tokensPerSecond,
+        sample: profile.sample ?? "",
+      };
+    }),
+    notes: [
+      choiceInWords(model.steps, angular, similarity, dropped),
+      "Shared are the pairs of neighbours, among the layers that are left, that turn the hidden state least together: the first of the two is played twice.",
+      `The choice was made on the first ${formatCount(similarity.tokens)} tokens of ${text}, perplexity is of the ${formatCount(perplexity.tokens)} behind them, in windows of ${formatCount(perplexity.window)}, ${formatCount(perplexity.stride)} apart, as transformers' documentation defines it.`,
+      `Speed is the median of ${formatCount(speed.tokens)} tokens after a prompt of 16: an indication.`,
+    ],
+  };
+}
