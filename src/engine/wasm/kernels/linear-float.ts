@@ -57,31 +57,50 @@ function gemv<T>(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: us
 
 /** Six activation rows, eight weight rows: twelve accumulators, two weights and one activation fill 15 of 16 registers. */
 function gemm6<T>(x: usize, xStride: usize, w: usize, K: i32, y: usize, yStride: usize, bias: usize, residual: usize): void {
-  const x3 = x + 3 * xStride;
+  let x1 = x + xStride, x2 = x1 + xStride, x3 = x2 + xStride, x4 = x3 + xStride, x5 = x4 + xStride;
   let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0;
   let b0 = a0, b1 = a0, b2 = a0, b3 = a0, b4 = a0, b5 = a0;
-  const bytes = <usize>K << 2;
-  for (let k: usize = 0; k < bytes; k += 4) {
-    const wa = loadWeights<T>(w, 0), wb = loadWeights<T>(w, 16);
-    let v = v128.load32_splat(x + k);
+  for (const end = x + (<usize>K << 2); x < end; x += 8, x1 += 8, x2 += 8, x3 += 8, x4 += 8, x5 += 8) {
+    let wa = loadWeights<T>(w, 0), wb = loadWeights<T>(w, 16);
+    let v = v128.load32_splat(x);
     a0 = madd(v, wa, a0);
     b0 = madd(v, wb, b0);
-    v = v128.load32_splat(x + xStride + k);
+    v = v128.load32_splat(x1);
     a1 = madd(v, wa, a1);
     b1 = madd(v, wb, b1);
-    v = v128.load32_splat(x + (xStride << 1) + k);
+    v = v128.load32_splat(x2);
     a2 = madd(v, wa, a2);
     b2 = madd(v, wb, b2);
-    v = v128.load32_splat(x3 + k);
+    v = v128.load32_splat(x3);
     a3 = madd(v, wa, a3);
     b3 = madd(v, wb, b3);
-    v = v128.load32_splat(x3 + xStride + k);
+    v = v128.load32_splat(x4);
     a4 = madd(v, wa, a4);
     b4 = madd(v, wb, b4);
-    v = v128.load32_splat(x3 + (xStride << 1) + k);
+    v = v128.load32_splat(x5);
     a5 = madd(v, wa, a5);
     b5 = madd(v, wb, b5);
-    w += sizeof<T>() << 4;
+    wa = loadWeights<T>(w, 64);
+    wb = loadWeights<T>(w, 80);
+    v = v128.load32_splat(x, 4);
+    a0 = madd(v, wa, a0);
+    b0 = madd(v, wb, b0);
+    v = v128.load32_splat(x1, 4);
+    a1 = madd(v, wa, a1);
+    b1 = madd(v, wb, b1);
+    v = v128.load32_splat(x2, 4);
+    a2 = madd(v, wa, a2);
+    b2 = madd(v, wb, b2);
+    v = v128.load32_splat(x3, 4);
+    a3 = madd(v, wa, a3);
+    b3 = madd(v, wb, b3);
+    v = v128.load32_splat(x4, 4);
+    a4 = madd(v, wa, a4);
+    b4 = madd(v, wb, b4);
+    v = v128.load32_splat(x5, 4);
+    a5 = madd(v, wa, a5);
+    b5 = madd(v, wb, b5);
+    w += sizeof<T>() * 32;
   }
   store8(y, a0, b0, bias, residual, 0);
   store8(y, a1, b1, bias, residual, yStride);

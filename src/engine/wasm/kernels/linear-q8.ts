@@ -47,23 +47,26 @@ function gemv(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize
 /** Four activation rows, four weight rows (`w` points at the first block's bytes of these rows, `scales` at its scales). */
 function gemm4(x: usize, xStride: usize, w: usize, scales: usize, K: i32, y: usize, yStride: usize, bias: usize, residual: usize): void {
   let a = f32x4.splat(0), b = a, c = a, d = a;
-  const x1 = xStride, x2 = xStride << 1, x3 = x1 + x2;
-  let scale = x + (<usize>K << 1);
-  for (const xEnd = scale; x < xEnd; x += 64, scale += 4) {
+  let x1 = x + xStride, x2 = x1 + xStride, x3 = x2 + xStride, scale = x + (<usize>K << 1);
+  for (const xEnd = scale; x < xEnd; scale += 4) {
     let p = i32x4.splat(0), q = p, r = p, s = p;
-    for (let j: usize = 0; j < 64; j += 4) {
-      const weights = v128.load8x8_s(w + (j << 3)), at = x + j;
-      p = i32x4.add(p, i32x4.dot_i16x8_s(weights, v128.load32_splat(at)));
-      q = i32x4.add(q, i32x4.dot_i16x8_s(weights, v128.load32_splat(at + x1)));
-      r = i32x4.add(r, i32x4.dot_i16x8_s(weights, v128.load32_splat(at + x2)));
-      s = i32x4.add(s, i32x4.dot_i16x8_s(weights, v128.load32_splat(at + x3)));
+    for (const wEnd = w + 512; w < wEnd; w += 64, x += 8, x1 += 8, x2 += 8, x3 += 8) {
+      const u = v128.load8x8_s(w), v = v128.load8x8_s(w, 32);
+      p = i32x4.add(p, i32x4.dot_i16x8_s(u, v128.load32_splat(x)));
+      q = i32x4.add(q, i32x4.dot_i16x8_s(u, v128.load32_splat(x1)));
+      r = i32x4.add(r, i32x4.dot_i16x8_s(u, v128.load32_splat(x2)));
+      s = i32x4.add(s, i32x4.dot_i16x8_s(u, v128.load32_splat(x3)));
+      p = i32x4.add(p, i32x4.dot_i16x8_s(v, v128.load32_splat(x, 4)));
+      q = i32x4.add(q, i32x4.dot_i16x8_s(v, v128.load32_splat(x1, 4)));
+      r = i32x4.add(r, i32x4.dot_i16x8_s(v, v128.load32_splat(x2, 4)));
+      s = i32x4.add(s, i32x4.dot_i16x8_s(v, v128.load32_splat(x3, 4)));
     }
     const wScale = loadHalf4(scales);
     a = scaled(a, p, wScale, v128.load32_splat(scale));
-    b = scaled(b, q, wScale, v128.load32_splat(scale + x1));
-    c = scaled(c, r, wScale, v128.load32_splat(scale + x2));
-    d = scaled(d, s, wScale, v128.load32_splat(scale + x3));
-    w += Q8_BLOCK;
+    b = scaled(b, q, wScale, v128.load32_splat(scale + xStride));
+    c = scaled(c, r, wScale, v128.load32_splat(scale + (xStride << 1)));
+    d = scaled(d, s, wScale, v128.load32_splat(scale + 3 * xStride));
+    w += Q8_BLOCK - 512;
     scales += Q8_BLOCK;
   }
   store4(y, a, bias, residual);
