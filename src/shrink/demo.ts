@@ -22,9 +22,8 @@ export interface DemoOptions {
   readonly prompt: string;
   /** Tokens of a window of the measurement. Many short ones serve it best: the choice rests on the last token of each. */
   readonly window: number;
-  /** Most windows of the measurement, which reads half of the text at most. */
+  /** Windows of the measurement, and tokens for perplexity from the text behind it; fewer where the text is short. */
   readonly windows: number;
-  /** Most tokens for perplexity, from the text behind the measurement. */
   readonly evaluate: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
@@ -83,17 +82,18 @@ export async function demo(model: Model, text: string, options: DemoOptions): Pr
 
 /** What the choice is made on, in whole windows, and what it is judged by: no token is in both. */
 function split(model: Model, text: string, { window, windows, evaluate }: DemoOptions) {
-  const tokens = firstTokens(model.needTokenizer(), text, window * windows + evaluate);
-  const half = Math.floor(tokens.length / 2 / window);
-  if (half < 1) {
+  const wanted = window * windows + evaluate;
+  const tokens = firstTokens(model.needTokenizer(), text, wanted);
+  if (tokens.length < 2 * window) {
     throw inputError(
       "text-too-short",
-      `the text has ${tokens.length} tokens, expected at least ${2 * window}: half to choose by, half to judge by`,
-      `Give a longer --text, best of ${window * windows + evaluate} tokens.`,
+      `the text has ${tokens.length} tokens, expected at least ${2 * window}: some to choose by, others to judge by`,
+      `Give a longer --text, best of ${wanted} tokens.`,
     );
   }
-  const end = window * Math.min(windows, half);
-  return { seen: tokens.slice(0, end), heldOut: tokens.slice(end, end + evaluate) };
+  // A text that is too short for all of it is shared out in the same proportion.
+  const end = window * Math.max(1, Math.floor((windows * tokens.length) / wanted));
+  return { seen: tokens.slice(0, end), heldOut: tokens.slice(end) };
 }
 
 /**
