@@ -9,6 +9,7 @@
 import { failure, RefrainError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import { type LoadOptions, load, type Model, type WeightType } from "../refrain.ts";
+import { hasAttention } from "../schedule/schedule.ts";
 
 const TOKENS = 64;
 
@@ -55,7 +56,7 @@ export async function verifyWritten(model: Model, folder: string, options: Verif
       "This is a bug in Refrain; the folder was left in place. Please report it with the model's name.",
     );
   if (actual.windows.join() !== expected.windows.join()) {
-    throw differ(`the windows of its steps are ${actual.windows.join(" ")}, expected ${expected.windows.join(" ")}`);
+    throw differ(`its attention sees ${actual.windows.join(" ")}, expected ${expected.windows.join(" ")}`);
   }
   const worst = actual.logits.reduce((most, value, i) => Math.max(most, Math.abs(value - expected.logits[i]!)), 0);
   const spread = standardDeviation(expected.logits);
@@ -70,14 +71,15 @@ export async function verifyWritten(model: Model, folder: string, options: Verif
 interface Played {
   /** After the last token. */
   readonly logits: Float32Array;
-  /** Positions that each step sees, "all" without a limit: a short text would not show them. */
+  /** Positions that each attention sees, "all" without a limit: a short text would not show them. */
   readonly windows: readonly (number | "all")[];
 }
 
 async function play(name: string, tokens: readonly number[], options: LoadOptions): Promise<Played> {
   const model = await load(name, { ...options, contextLength: tokens.length });
   try {
-    const windows = model.steps.map(({ block }) => model.config.windows[block] ?? ("all" as const));
+    const attending = model.steps.filter(hasAttention);
+    const windows = attending.map(({ block }) => model.config.windows[block] ?? ("all" as const));
     const session = model.session();
     return { logits: (await session.feed(tokens)).slice(), windows };
   } finally {
