@@ -52,6 +52,11 @@ describe("eval", () => {
       /stride: .*64, got 65/,
     ],
     [
+      "a stride of 1",
+      (b) => [b.model, "--text", b.text, "--stride", "1"],
+      '--stride: got "1", expected a whole number from 2',
+    ],
+    [
       "too few tokens",
       (b) => [b.model, "--text", b.text, "--tokens", "2"],
       '--tokens: got "2", expected a whole number from 3',

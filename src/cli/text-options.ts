@@ -31,7 +31,7 @@ export const perplexityOptions = {
   }),
   stride: integer({
     hint: "N",
-    min: 1,
+    min: 2,
     max: 1_048_576,
     description: "tokens from one window to the next (default: half a window)",
   }),

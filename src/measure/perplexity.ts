@@ -11,7 +11,7 @@ import { yieldToEvents } from "../yield.ts";
 export interface PerplexityOptions {
   /** Tokens of a window; at most the session's context. */
   readonly window: number;
-  /** Tokens from one window to the next; at most `window`. */
+  /** Tokens from one window to the next: from 2, since that weighting leaves out a window with one token to predict. */
   readonly stride: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
@@ -111,7 +111,11 @@ function check(session: Session, tokens: readonly number[], window: number, stri
       "A window cannot be longer than the model's context.",
     );
   }
-  if (!Number.isInteger(stride) || stride < 1 || stride > window) {
-    throw inputError("stride", `stride: expected a whole number from 1 to the window of ${window}, got ${stride}`);
+  if (!Number.isInteger(stride) || stride < 2 || stride > window) {
+    throw inputError(
+      "stride",
+      `stride: expected a whole number from 2 to the window of ${window}, got ${stride}`,
+      "Half a window is usual; less costs more time and gives every token more context.",
+    );
   }
 }

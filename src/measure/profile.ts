@@ -57,7 +57,7 @@ export async function modelPerplexity(
   checkWindow(model, context);
   const session = model.session({ output: "loss", contextLength: context });
   try {
-    const step = stride ?? Math.max(1, context >> 1);
+    const step = stride ?? Math.max(2, context >> 1);
     return await perplexity(session, tokens, { window: context, stride: step, signal, onProgress });
   } finally {
     session.dispose();
