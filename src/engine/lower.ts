@@ -100,7 +100,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
       residual ? { buffer: residual } : NONE,
       { buffer: y },
       padded(weight.columns),
-      groups(weight.rows),
+      groups(padded(weight.rows)),
       input.bytesPerRow,
       y.bytesPerRow,
     ];

@@ -53,9 +53,12 @@ export function matrixBytes(type: StorageType, rows: number, columns: number): n
   return groups(rows) * (padded(columns) / BLOCK) * storageLayouts[type].tileBytes;
 }
 
-/** Bytes that a parameter takes in memory when matrices are kept as `type`. A vector is padded like a row of outputs. */
+/**
+ * Bytes that a parameter takes in memory when matrices are kept as `type`. Rows of a matrix are padded to whole
+ * blocks of 32 too, with zeros: its outputs are what the next matrix reads in blocks. A vector is padded like a row of outputs.
+ */
 export function parameterBytes(parameter: Parameter, type: StorageType): number {
   return parameter.kind === "vector"
     ? padded(parameter.columns) * 4
-    : matrixBytes(type, parameter.rows, parameter.columns);
+    : matrixBytes(type, padded(parameter.rows), parameter.columns);
 }
