@@ -10,6 +10,9 @@ import { heatMap } from "./heatmap.ts";
 import { svgToPng } from "./node-png.ts";
 import { textTable } from "./table.ts";
 
+/** Dots of a PNG for each pixel of the SVG: 1,500 across, sharp on most screens. */
+const DOTS = 1.5;
+
 export interface MeasuredText {
   readonly name: string;
   readonly tokens: number;
@@ -71,7 +74,7 @@ export function choiceInWords(steps: Steps, method: Method, measured: Similarity
     `By ${method.name}: drops ${stepsInWords(dropped)} (${dropped.length} of ${steps.length}, counted from 0, both ends included)${blocks}.`,
     ...(rival
       ? [
-          `${capital(stepsInWords(rival))} would do as well: the two are closer than their standard errors. Read more of the text (--windows), or try both.`,
+          `The measurement cannot tell this from dropping ${stepsInWords(rival)}: the two are closer than their standard errors. Read more of the text (--windows), or compare what both cost.`,
         ]
       : []),
   ].join(" ");
@@ -96,9 +99,9 @@ export async function similarityPictures(
   const influence = bars({ model, text, influence: measured.influence, ...(errors && { errors }), dropped });
   return {
     "heatmap.svg": heat,
-    "heatmap.png": await svgToPng(heat),
+    "heatmap.png": await svgToPng(heat, DOTS),
     "influence.svg": influence,
-    "influence.png": await svgToPng(influence),
+    "influence.png": await svgToPng(influence, DOTS),
   };
 }
 
@@ -106,5 +109,3 @@ const range = (first: number, count: number): number[] => Array.from({ length: c
 
 const stepNumbers = (indices: readonly number[]): string =>
   indices.length === 1 ? `${indices[0]}` : `${indices[0]}–${indices.at(-1)}`;
-
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
