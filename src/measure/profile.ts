@@ -24,6 +24,8 @@ export interface ProfileOptions {
   readonly window?: number | undefined;
   readonly stride?: number | undefined;
   readonly prompt?: string | undefined;
+  /** The speed, where it was measured beside that of other models; without it, it is measured now. */
+  readonly speed?: Speed | undefined;
   /** Most tokens of the sample, chosen greedily. */
   readonly sampleTokens?: number;
   readonly signal?: AbortSignal | undefined;
@@ -37,7 +39,7 @@ export async function profile(model: Model, options: ProfileOptions = {}): Promi
     cost: modelCost(model.config, model.steps),
     weightBytes: model.weightBytes,
     perplexity: tokens && (await modelPerplexity(model, tokens, options)),
-    speed: await decodeSpeed(model, 32, signal),
+    speed: options.speed ?? (await decodeSpeed(model, 32, signal)),
     sample: prompt === undefined ? undefined : await continuation(model, prompt, sampleTokens, signal),
   };
 }

@@ -7,6 +7,7 @@ import { observeModel } from "../measure/observe.ts";
 import type { Perplexity } from "../measure/perplexity.ts";
 import { type Profile, profile } from "../measure/profile.ts";
 import type { Similarity } from "../measure/similarity.ts";
+import { decodeSpeeds } from "../measure/speed.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Model } from "../refrain.ts";
 import { printSteps } from "../schedule/print.ts";
@@ -66,16 +67,18 @@ export async function demo(model: Model, text: string, options: DemoOptions): Pr
         ]
       : []),
   ];
+  const models = schedules.map(({ steps }) => model.withSchedule(printSteps(steps)));
   const variants: DemoVariant[] = [];
-  for (const { name, steps } of schedules) {
-    const variant = model.withSchedule(printSteps(steps));
-    const named: OnProgress = (progress) => onProgress?.({ ...progress, label: `${progress.label}, ${name}` });
-    try {
-      const measured = await profile(variant, { tokens: heldOut, prompt, signal, onProgress: named });
+  try {
+    const speeds = await decodeSpeeds(models, 32, signal);
+    for (const [i, { name, steps }] of schedules.entries()) {
+      const named: OnProgress = (progress) => onProgress?.({ ...progress, label: `${progress.label}, ${name}` });
+      const options = { tokens: heldOut, prompt, speed: speeds[i], signal, onProgress: named };
+      const measured = await profile(models[i]!, options);
       variants.push({ name, steps, profile: { ...measured, perplexity: measured.perplexity! } });
-    } finally {
-      await variant.dispose();
     }
+  } finally {
+    await Promise.all(models.map((variant) => variant.dispose()));
   }
   return { similarity, dropped: chosen.dropped, rival: angular.rival(similarity, drop), variants };
 }
