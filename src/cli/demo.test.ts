@@ -48,6 +48,17 @@ describe("demo", () => {
     expect(html).toContain(`<h1>Refrain: ${basename(at.model)}</h1>`);
   });
 
+  it("begins with the schedule that it is given", async () => {
+    const { code, out } = await demo("--quick", "--schedule", "(0-1)x2", "--out", at.path("scheduled"), "--json");
+    expect(code).toBe(0);
+    const { variants } = JSON.parse(out);
+    expect(variants[0].schedule).toBe("(0-1)x2");
+    expect(variants[1].cost.effectiveDepth).toBe(3);
+    expect(await readFile(join(at.path("scheduled"), "report.html"), "utf8")).toMatch(
+      / --schedule &#39;\(0-1\)x2&#39;\n/,
+    );
+  });
+
   it("refuses a model that is missing", async () => {
     const { code, err } = await commandLine(["demo", "--model", "nowhere.gguf", "--out", at.path("none")]);
     expect(code).toBe(2);

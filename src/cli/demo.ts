@@ -44,6 +44,7 @@ const options = {
   prompt: withDefault(text({ hint: "TEXT", description: "what every version is asked to continue" }), PROMPT),
   out: withDefault(text({ hint: "DIR", alias: "o", description: "where report.html and the pictures go" }), "report"),
   quick: flag({ description: "read less text" }),
+  schedule: modelOptions.schedule,
   weights: modelOptions.weights,
   threads: modelOptions.threads,
 } as const;
@@ -53,9 +54,8 @@ export const command = defineRefrainCommand({
   run: async (values, { output, signal, onProgress }) => {
     const file = await readText(values.text ?? TEXT);
     await requireReportFolder(values.out);
-    const { weights, threads, drop, prompt } = values;
-    const open = { schedule: undefined, context: undefined, weights, threads };
-    await withModel(values.model, open, { signal, onProgress }, async (model) => {
+    const { drop, prompt } = values;
+    await withModel(values.model, { ...values, context: undefined }, { signal, onProgress }, async (model) => {
       const amount = values.quick ? QUICK : USUAL;
       const window = Math.min(amount.window, model.config.contextLength);
       output.note(`measuring ${values.model} on ${file.name}: ${model.engine}`);
@@ -104,6 +104,7 @@ function commands(values: ValuesOf<typeof options>, { similarity, dropped, varia
   const model = quoted(values.model);
   const text = quoted(values.text ?? "data/alice.txt");
   const weights = values.weights === undefined ? "" : ` --weights ${values.weights}`;
+  const schedule = values.schedule === undefined ? "" : ` --schedule ${quoted(values.schedule)}`;
   const given = [
     ...(values.text === undefined ? [] : [`--text ${text}`]),
     ...(values.drop === undefined ? [] : [`--drop ${values.drop}`]),
@@ -113,8 +114,8 @@ function commands(values: ValuesOf<typeof options>, { similarity, dropped, varia
   const { tokens, windows } = similarity;
   const folders = variants.slice(1).map(({ profile }, i) => ({ ...profile, folder: ["dropped", "shared"][i]! }));
   return [
-    `${["refrain demo --model", model, ...given].join(" ")}${weights}`,
-    `refrain measure ${model} --text ${text} --window ${tokens / windows} --windows ${windows} --drop ${dropped.length}${weights}`,
+    `${["refrain demo --model", model, ...given].join(" ")}${schedule}${weights}`,
+    `refrain measure ${model} --text ${text} --window ${tokens / windows} --windows ${windows} --drop ${dropped.length}${schedule}${weights}`,
     ...folders.map(({ schedule, folder }) => `refrain shrink ${model} --schedule "${schedule}" -o ${folder}`),
     `refrain compare ${[model, ...folders.map(({ folder }) => folder)].join(" ")} --text ${text}${weights}`,
   ];
