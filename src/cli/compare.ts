@@ -84,6 +84,6 @@ function conditions(compared: readonly Compared[], textName: string | undefined)
           `${others.join(", ")} ${others.length === 1 ? "cuts" : "cut"} the text into other tokens than A, so their perplexities cannot be compared with A's.`,
         ]
       : []),
-    "Speed is an indication, measured once: the median of 32 tokens after a prompt of 16.",
+    "Speed is an indication: the median of 32 tokens after a prompt of 16.",
   ].join("\n");
 }

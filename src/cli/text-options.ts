@@ -14,7 +14,7 @@ export const windowOptions = {
     hint: "N",
     min: 2,
     max: 1_048_576,
-    description: "tokens of a window (default: 256, or what the model's context holds)",
+    description: "tokens of a window (default: 64, or what the model's context holds)",
   }),
   windows: withDefault(
     integer({ hint: "N", min: 1, max: 1_000_000, description: "most windows that are read" }),

@@ -55,7 +55,7 @@ export interface ObserveModelOptions extends Pick<ObserveOptions, "signal" | "on
   readonly windows?: number | undefined;
 }
 
-/** `observe` with a session of its own; where not given, 16 windows of 256 tokens or what the model's context holds. */
+/** `observe` with a session of its own; where not given, 64 windows of 64 tokens, or of what the model's context holds. */
 export async function observeModel(
   model: Model,
   tokens: readonly number[],
@@ -77,8 +77,8 @@ export async function observeText(model: Model, text: string, options: ObserveMo
   return observeModel(model, firstTokens(model.needTokenizer(), text, window * windows), options);
 }
 
-export const DEFAULT_WINDOWS = 16;
+export const DEFAULT_WINDOWS = 64;
 
 export function defaultWindow({ config }: Model): number {
-  return Math.min(256, config.contextLength);
+  return Math.min(64, config.contextLength);
 }
