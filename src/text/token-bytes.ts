@@ -32,10 +32,11 @@ export function tokenBytes(checked: CheckedTokenizer): TokenBytes {
   const decoder: Decoder = { byteLevel: false, byteFallback: false, fused: false, strip: 0, replacements: [] };
   readDecoder(checked.json.decoder, decoder, 0);
   const known: Uint8Array[] = [];
+  const { pieces } = checked;
   return {
     strip: decoder.strip,
     of(token) {
-      const piece = checked.pieces[token];
+      const piece = pieces[token];
       if (piece === undefined) return none;
       known[token] ??= bytesOf(piece, decoder);
       return known[token];
