@@ -16,7 +16,7 @@ export interface Family {
   ffn(g: Graph, x: Value, config: ModelConfig, block: number): Value;
   /** Residual stream → logits: final norm and output projection. */
   head(g: Graph, x: Value, config: ModelConfig): Value;
-  /** Parts of the config that count blocks, renumbered for the blocks that are kept. */
+  /** The key of config.json that counts the blocks. */
   readonly blockCountKey: string;
   /** Name of a parameter of block `from` as it is called in block `to`. */
   rename(name: string, from: number, to: number): string;

@@ -109,9 +109,11 @@ export function savedConfig(
     saved[key] = listsBlocks ? sources.map((block) => value[block]) : value;
   }
   saved[familyOf(config).blockCountKey] = sources.length;
-  if (typeof original.max_window_layers === "number") {
-    const first = original.max_window_layers;
-    saved.max_window_layers = sources.filter((block) => block < first).length;
+  if (typeof original.max_window_layers === "number" && config.windows.some((window) => window !== undefined)) {
+    // "The first n see everything" says nothing any more once blocks are dropped or change places; a list by block does.
+    saved.layer_types = layout.blocks.map(({ attention }, i) =>
+      config.windows[attention ?? sources[i]!] === undefined ? "full_attention" : "sliding_attention",
+    );
   }
   if (config.rope.scaling.kind === "factors") saved.rope_scaling = llama3Scaling(config);
   saved.torch_dtype = dtype;
