@@ -10,7 +10,6 @@ import {
   formatRate,
   formatRatio,
   formatShortCount,
-  formatTimeLeft,
   runs,
 } from "./format.ts";
 
@@ -43,11 +42,6 @@ it.each([
   [formatDuration(59.97), "1 min 0 s"],
   [formatDuration(11_520), "3 h 12 min"],
   [formatDuration(7199.9), "2 h 0 min"],
-  [formatTimeLeft(1), "about 5 s left"],
-  [formatTimeLeft(41), "about 45 s left"],
-  [formatTimeLeft(90), "about 2 min left"],
-  [formatTimeLeft(3700), "about 1 h 2 min left"],
-  [formatTimeLeft(Number.POSITIVE_INFINITY), "time left unknown"],
   [formatRanges([]), ""],
   [formatRanges([2, 21, 22, 23, 28]), "2, 21–23, 28"],
 ])("%s is %s", (formatted, expected) => {

@@ -60,15 +60,6 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** about 2 min left: rounded up, because a wait that ends early annoys nobody. */
-export function formatTimeLeft(seconds: number): string {
-  if (!Number.isFinite(seconds)) return "time left unknown";
-  if (seconds <= 55) return `about ${Math.max(5, Math.ceil(seconds / 5) * 5)} s left`;
-  const minutes = Math.ceil(seconds / 60);
-  if (minutes < 60) return `about ${minutes} min left`;
-  return `about ${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
-}
-
 /** Ascending indices as the runs that they form: 2, 21–28 */
 export function formatRanges(indices: readonly number[]): string {
   return runs(indices)
