@@ -17,10 +17,10 @@ export type Reference =
   | { readonly parameter: Parameter }
   | { readonly table: RopeTable; readonly half: "cosines" | "sines" }
   | { readonly cache: number; readonly half: "keys" | "values" }
-  | { readonly region: "tokens" | "targets" | "scores" };
+  | { readonly region: "tokens" | "targets" | "scratch" };
 
-/** A word of an instruction: an integer, a float, an address, or a size that is known once the context is. */
-export type Word = number | { readonly float: number } | Reference | { readonly size: "context" };
+/** A word of an instruction: an integer, a float, an address, or a size that is known once the context is (scratch: bytes a thread). */
+export type Word = number | { readonly float: number } | Reference | { readonly size: "context" | "scratch" };
 
 export interface Instruction {
   readonly kernel: string;

@@ -13,7 +13,7 @@ const FLAG_INTEGERS = { i16: 4, i8: 8 } as const;
 export interface Addresses {
   readonly activations: number;
   readonly caches: number;
-  readonly scores: number;
+  readonly scratch: number;
   readonly tokens: number;
   readonly targets: number;
   parameter(parameter: Parameter): number;
@@ -49,7 +49,7 @@ export function encode(plan: Plan, addresses: Addresses, opcode: (kernel: string
 
 function resolve(word: Exclude<Word, { readonly float: number }>, plan: Plan, addresses: Addresses): number {
   if (typeof word === "number") return word;
-  if ("size" in word) return plan.limits.context;
+  if ("size" in word) return word.size === "context" ? plan.limits.context : plan.scratchBytesPerThread;
   return address(word, plan, addresses);
 }
 

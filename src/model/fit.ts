@@ -8,13 +8,13 @@ const ADDRESS_SPACE = 2 ** 32;
 export interface Footprint {
   readonly weights: number;
   readonly caches: number;
-  /** Activations, scores and the program. */
+  /** Activations, scratch and the program. */
   readonly working: number;
   readonly total: number;
 }
 
 export function footprint(plan: Plan): Footprint {
-  const working = plan.activationBytes + plan.scoreBytes;
+  const working = plan.activationBytes + plan.scratchBytes;
   const total = plan.weightBytes + plan.cacheBytes + working;
   return { weights: plan.weightBytes, caches: plan.cacheBytes, working, total };
 }
