@@ -17,7 +17,7 @@ export interface PlanLimits {
   /** Positions in the cache. */
   readonly context: number;
   readonly threads: number;
-  /** How keys and values are kept; without it f32. */
+  /** How keys and values are kept; without it, f32. */
   readonly cache?: CacheType;
 }
 

@@ -24,7 +24,7 @@ export function refuseIfTooLarge(plan: Plan, name: string, availableMemory: numb
   const { weights, caches, total } = footprint(plan);
   const gb = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
   const parts = `${gb(weights)} of weights and ${gb(caches)} of cache for ${plan.limits.context} tokens`;
-  const help = "Use smaller weights (--weights q4), a shorter --context, or a schedule with fewer blocks.";
+  const help = "Use smaller weights (--weights q4), a shorter --context, --cache q8, or a schedule with fewer blocks.";
   if (total > ADDRESS_SPACE) {
     throw inputError(
       "too-large",

@@ -78,25 +78,38 @@ export function prepare(i: usize, thread: i32, threads: i32): Work {
   return w;
 }
 
+/** `count` floats times `scale`, then zeros up to `width`, a multiple of eight. */
+function scaled(x: usize, count: i32, scale: f32, y: usize, width: i32): void {
+  const s = f32x4.splat(scale), whole = <usize>(count & ~3) << 2;
+  for (let j: usize = 0; j < whole; j += 16) v128.store(y + j, f32x4.mul(v128.load(x + j), s));
+  for (let j = count & ~3; j < width; j++) store<f32>(y + (<usize>j << 2), j < count ? load<f32>(x + (<usize>j << 2)) * scale : 0);
+}
+
 /** Fetches the queries of rows [row, row + count / group) and kv head `head`, scaled by 1 / √width / ln 2. */
 export function fetchQueries<T>(w: Work, head: i32, row: i32, count: i32): void {
-  const scale = <f32>(1.4426950408889634 / Math.sqrt(w.headWidth)), staged = w.tile, width = w.width;
+  const scale = <f32>(1.4426950408889634 / Math.sqrt(w.headWidth)), staged = w.tile, end = staged + (<usize>w.width << 2);
   for (let m = 0; m < count; m++) {
     const from = w.q + <usize>(row + m / w.group) * w.stride + (<usize>((head * w.group + m % w.group) * w.headWidth) << 2);
-    for (let j = 0; j < width; j++) {
-      store<f32>(staged + (<usize>j << 2), j < w.headWidth ? load<f32>(from + (<usize>j << 2)) * scale : 0);
-    }
+    scaled(from, w.headWidth, scale, staged, w.width);
     if (sizeof<T>() == 4) {
-      let to = w.queries + (<usize>(m & ~3) * <usize>width << 2) + (<usize>(m & 3) << 2);
-      for (let j = 0; j < width; j++, to += 16) store<f32>(to, load<f32>(staged + (<usize>j << 2)));
+      let to = w.queries + (<usize>(m & ~3) * <usize>w.width << 2) + (<usize>(m & 3) << 2);
+      for (let x = staged; x < end; x += 16, to += 64) {
+        const v = v128.load(x);
+        v128.store32_lane(to, v, 0);
+        v128.store32_lane(to, v, 1, 16);
+        v128.store32_lane(to, v, 2, 32);
+        v128.store32_lane(to, v, 3, 48);
+      }
     } else {
-      const most = maxAbs(staged, width), inverse = f32x4.splat(most > 0 ? <f32>32767 / most : 0);
+      const most = maxAbs(staged, w.width), inverse = f32x4.splat(most > 0 ? <f32>32767 / most : 0);
       store<f32>(w.queryScales + (<usize>m << 2), most / 32767);
-      let to = w.queries + (<usize>(m & ~3) * <usize>width << 1) + (<usize>(m & 3) << 2);
-      for (let j = 0; j < width; j += 4, to += 32) {
-        const n = integers4(v128.load(staged + (<usize>j << 2)), inverse), pairs = i16x8.narrow_i32x4_s(n, n);
-        store<i32>(to, i32x4.extract_lane(pairs, 0));
-        store<i32>(to, i32x4.extract_lane(pairs, 1), 16);
+      let to = w.queries + (<usize>(m & ~3) * <usize>w.width << 1) + (<usize>(m & 3) << 2);
+      for (let x = staged; x < end; x += 32, to += 64) {
+        const pairs = i16x8.narrow_i32x4_s(integers4(v128.load(x), inverse), integers4(v128.load(x, 16), inverse));
+        v128.store32_lane(to, pairs, 0);
+        v128.store32_lane(to, pairs, 1, 16);
+        v128.store32_lane(to, pairs, 2, 32);
+        v128.store32_lane(to, pairs, 3, 48);
       }
     }
   }

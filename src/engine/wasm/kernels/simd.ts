@@ -103,13 +103,16 @@ export function exp2(x: v128): v128 {
   return f32x4.mul(p, i32x4.shl(rounded, 23));
 }
 
-/** Largest magnitude of `count` floats, a multiple of four; NaN where there is one. */
+/** Largest magnitude of `count` floats, a multiple of eight; NaN where there is one. */
 // @ts-ignore: decorator
 @inline
 export function maxAbs(x: usize, count: i32): f32 {
-  let most = f32x4.splat(0);
-  for (let j = 0; j < count; j += 4) most = f32x4.max(most, f32x4.abs(v128.load(x + (<usize>j << 2))));
-  return lanemax(most);
+  let a = f32x4.splat(0), b = a;
+  for (const end = x + (<usize>count << 2); x < end; x += 32) {
+    a = f32x4.max(a, f32x4.abs(v128.load(x)));
+    b = f32x4.max(b, f32x4.abs(v128.load(x, 16)));
+  }
+  return lanemax(f32x4.max(a, b));
 }
 
 /** Four floats times `scale`, |x · scale| < 2^22, rounded to the nearest integers. */
