@@ -5,8 +5,13 @@ import type { modelOptions, ValuesOf } from "./options.ts";
 
 export async function withModel<T>(
   name: string,
-  { schedule, weights, cache, threads, context }: Omit<ValuesOf<typeof modelOptions>, "cache"> &
-    Partial<Pick<ValuesOf<typeof modelOptions>, "cache">>,
+  {
+    schedule,
+    weights,
+    cache,
+    threads,
+    context,
+  }: Omit<ValuesOf<typeof modelOptions>, "cache"> & Partial<Pick<ValuesOf<typeof modelOptions>, "cache">>,
   { signal, onProgress }: Pick<CommandContext, "signal" | "onProgress">,
   work: (model: Model) => Promise<T>,
 ): Promise<T> {

@@ -44,7 +44,10 @@ class Case {
     const values = new Map<string, Float32Array>();
     const rows = (name: string, columns: number) => {
       const parameter: Parameter = { name, kind: "matrix", rows: CONTEXT, columns, part: "attention" };
-      values.set(name, Float32Array.from({ length: CONTEXT * columns }, (_, i) => number(name, i)));
+      values.set(
+        name,
+        Float32Array.from({ length: CONTEXT * columns }, (_, i) => number(name, i)),
+      );
       return this.graph.embed(parameter);
     };
     this.values = values;

@@ -3,10 +3,11 @@
  * weights are quantized reads a quantized copy of its input, made once for all that read it (q, k and v share one).
  * An addition that follows a linear map is folded into it.
  */
+
+import { inputError } from "../errors.ts";
 import { type CacheType, MAX_Q8_HEAD } from "./attention-layout.ts";
 import { type Graph, operands, type Value } from "./graph.ts";
 import type { Buffer, Instruction, IntegerForm, Reference, Word } from "./instruction.ts";
-import { inputError } from "../errors.ts";
 import { BLOCK, groups, type Parameter, padded, type StorageType, storageLayouts } from "./parameter.ts";
 
 /** Kernels that can write their result in integers too. */
@@ -16,11 +17,7 @@ const quantizing: ReadonlySet<string> = new Set(["rmsNorm", "layerNorm", "swiglu
 const NONE = 0;
 const stride = (width: number): number => padded(width) * 4;
 
-export function lower(
-  graph: Graph,
-  storage: (parameter: Parameter) => StorageType,
-  cache: CacheType,
-): Instruction[] {
+export function lower(graph: Graph, storage: (parameter: Parameter) => StorageType, cache: CacheType): Instruction[] {
   const instructions: Instruction[] = [];
   const buffers = new Map<Value, Buffer>();
   const quantized = new Map<string, Buffer>();
@@ -249,7 +246,17 @@ export function lower(
         instructions.push({
           kernel: cache === "q8" ? "cacheAppendQ8" : "cacheAppend",
           tail: false,
-          words: [at(k), at(op.v), ...caches, kvHeads, headWidth, { size: "context" }, stride(k.width), ...tables, ...scratch],
+          words: [
+            at(k),
+            at(op.v),
+            ...caches,
+            kvHeads,
+            headWidth,
+            { size: "context" },
+            stride(k.width),
+            ...tables,
+            ...scratch,
+          ],
           reads: [bufferOf(k), bufferOf(op.v)],
           writes: [],
           writesSlot: op.slot,

@@ -83,7 +83,8 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
     unsharedActivationBytes: unshared,
     caches,
     cacheBytes: allCaches,
-    scratchBytes: limits.threads * scratchBytesPerThread + (limits.threads > 1 ? most(scratch.map(({ shared }) => shared)) : 0),
+    scratchBytes:
+      limits.threads * scratchBytesPerThread + (limits.threads > 1 ? most(scratch.map(({ shared }) => shared)) : 0),
     scratchBytesPerThread,
     barriers: planned.filter((instruction) => instruction.barrier).length + 1,
   };
