@@ -8,9 +8,11 @@
 /** Pause after stalls, in ms; it doubles with every trial that stalls again. */
 const SHORTEST_PAUSE = 100;
 const LONGEST_PAUSE = 3200;
-/** Stalled plays that are put up with: workers that have just been woken may need a moment to find a core. */
+/** A pause is at least so many times as long as the play that stalled. */
+const PLAYS = 5;
+/** Stalls that are put up with: workers that have just been woken may need a moment to find a core. */
 const PATIENCE = 3;
-/** Plays without a stall that make one with a stall forgotten. */
+/** Plays without a stall that make one stall forgotten. */
 const FORGET = 20;
 
 export class Team {
@@ -29,15 +31,17 @@ export class Team {
     return now < this.resume ? 1 : this.threads;
   }
 
-  /** After a play with all threads: at how many of its barriers somebody came late. */
-  report(stalls: number, now: number): void {
+  /** After a play with all threads from `begin` to `end`: at how many of its barriers somebody came late. */
+  report(stalls: number, begin: number, end: number): void {
     if (stalls === 0) {
       this.strikes = Math.max(0, this.strikes - 1 / FORGET);
-      if (now > this.resume + 2 * this.pause) this.pause = SHORTEST_PAUSE;
-    } else if (++this.strikes >= PATIENCE) {
-      this.strikes = PATIENCE - 2;
-      this.resume = now + this.pause;
-      this.pause = Math.min(LONGEST_PAUSE, 2 * this.pause);
+      if (end > this.resume + 2 * this.pause) this.pause = SHORTEST_PAUSE;
+      return;
     }
+    this.strikes += stalls;
+    if (this.strikes < PATIENCE) return;
+    this.strikes = 1;
+    this.resume = end + Math.max(this.pause, PLAYS * (end - begin));
+    this.pause = Math.min(LONGEST_PAUSE, 2 * this.pause);
   }
 }
