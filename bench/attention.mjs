@@ -36,7 +36,7 @@ function load(player, cache) {
     program.play(
       Array.from({ length: rows }, (_, i) => (position + i) % 512),
       position,
-      0,
+      rows,
     );
   for (let position = 0; position < CONTEXT; position += ROWS) play(ROWS, position);
   return { play, cacheBytes: planned.cacheBytes };

@@ -7,7 +7,7 @@ import type { Graph } from "./graph.ts";
 import { parametersOf } from "./graph.ts";
 import type { Buffer, Instruction } from "./instruction.ts";
 import { lower } from "./lower.ts";
-import { type Parameter, parameterBytes, type StorageType } from "./parameter.ts";
+import { BLOCK, type Parameter, padded, parameterBytes, type StorageType, storageLayouts } from "./parameter.ts";
 
 export interface PlanLimits {
   /** Most rows that one play may have. */
@@ -43,6 +43,8 @@ export interface Plan {
   /** What attention works in: each thread's own, and records that threads exchange. */
   readonly scratchBytes: number;
   readonly scratchBytesPerThread: number;
+  /** A thread's scratch for products of many rows: see `panelBytes`. */
+  readonly panelBytes: number;
   readonly barriers: number;
 }
 
@@ -86,8 +88,18 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
     scratchBytes:
       limits.threads * scratchBytesPerThread + (limits.threads > 1 ? most(scratch.map(({ shared }) => shared)) : 0),
     scratchBytesPerThread,
+    panelBytes: panelBytes(parameters, storage),
     barriers: planned.filter((instruction) => instruction.barrier).length + 1,
   };
+}
+
+/**
+ * Bytes of the panel in which a thread unpacks 16 rows of the widest quantized matrix: 576 for each block of 32 columns, 640
+ * with minima, and the sums before it (kernels/linear-integer.ts).
+ */
+function panelBytes(parameters: readonly Parameter[], storage: (parameter: Parameter) => StorageType): number {
+  const quantized = parameters.filter((p) => p.kind === "matrix" && storageLayouts[storage(p)].activations !== "f32");
+  return align(128 + Math.max(0, ...quantized.map((p) => (padded(p.columns) / BLOCK) * 640)));
 }
 
 /** First fit over lifetimes: a buffer lives from the instruction that writes it to the last that reads it. */
@@ -183,6 +195,7 @@ export function describePlan(plan: Plan): string {
     `caches       ${mb(plan.cacheBytes)}  ${plan.caches.length} played attentions × ${context} positions, ${cache}`,
     `activations  ${mb(plan.activationBytes)}  ${maxRows} rows at once; ${mb(plan.unsharedActivationBytes)} without reuse`,
     `scratch      ${mb(plan.scratchBytes)}  attention on ${threads === 1 ? "1 thread" : `${threads} threads`}, tiles of ${TILE} positions`,
+    `panels       ${mb(threads * plan.panelBytes)}  ${threads} threads`,
     `program      ${plan.instructions.length} instructions, ${plan.barriers} barriers`,
   ].join("\n");
 }
