@@ -54,17 +54,35 @@ export function position(): i32 {
 }
 
 /** Instruction flags. */
-export const FLAG_BARRIER: i32 = 1;
+/** A barrier before it, in plays of one row. */
+export const FLAG_BARRIER_ONE: i32 = 1;
 export const FLAG_TAIL: i32 = 2;
 /** The result is also wanted in integers: address and stride stand in the last two words. */
 export const FLAG_SIGNED: i32 = 4;
 export const FLAG_SPLIT: i32 = 8;
+/** A barrier before it, in plays of many rows. */
+export const FLAG_BARRIER_MANY: i32 = 16;
+/** Where it has one row only, every thread writes (a norm) or reads (a product) a row of its own: that of its number. */
+export const FLAG_OWN_ROW: i32 = 32;
+
+// @ts-ignore: decorator
+@inline
+export function ownRow(instruction: usize): bool {
+  return (load<i32>(instruction, 4) & FLAG_OWN_ROW) != 0 && rowCount(instruction) == 1;
+}
 
 /** Rows this instruction works on: all rows of the play, or those of its tail. */
 // @ts-ignore: decorator
 @inline
 export function rowCount(instruction: usize): i32 {
   return load<i32>(instruction, 4) & FLAG_TAIL ? rows() - load<i32>(TAIL) : rows();
+}
+
+/** First of `total` blocks of 32 columns that belong to `thread`, in columns: whoever writes a row by columns divides it so. */
+// @ts-ignore: decorator
+@inline
+export function sliceColumns(blocks: i32, thread: i32, threads: i32): i32 {
+  return slice(blocks, thread, threads) << 5;
 }
 
 /** First of `total` items that belong to `thread`: the same slice at every play, so that a core finds its weights in its own cache. */
