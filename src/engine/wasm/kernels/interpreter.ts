@@ -13,10 +13,10 @@ function interpret(thread: i32, threads: i32): void {
   let at = <usize>load<i32>(PROGRAM);
   const end = at + ((<usize>load<i32>(at) + 1) << 6);
   for (at += 64; at < end; at += 64) {
-    if (load<i32>(at, 4) & waits) barrier(threads);
+    if (load<i32>(at, 4) & waits) barrier(thread, threads);
     call_indirect(load<i32>(at), at, thread, threads);
   }
-  barrier(threads);
+  barrier(thread, threads);
 }
 
 /** Plays the program in the control block as thread 0; returns when every thread has finished. */
