@@ -20,11 +20,7 @@ export type Reference =
   | { readonly region: "tokens" | "targets" | "scratch" | "panels" };
 
 /** A word of an instruction: an integer, a float, an address, or a size that is known once the plan is. */
-export type Word =
-  | number
-  | { readonly float: number }
-  | Reference
-  | { readonly size: "context" | "panel" | "scratch" };
+export type Word = number | { readonly float: number } | Reference | { readonly size: "context" | "panel" | "scratch" };
 
 export interface Instruction {
   readonly kernel: string;
