@@ -157,6 +157,21 @@ describe("a session", () => {
     model.dispose();
   });
 
+  it("keeps keys and values in 8 bits where it is asked to", async () => {
+    const model = await load("qwen3", "f32");
+    const { ids } = readReference("qwen3").sequences[0]!;
+    const [f32, q8] = [model.session(), model.session({ cache: "q8" })];
+    expect(q8.plan.cacheBytes).toBeLessThan(f32.plan.cacheBytes / 2);
+    const expected = await f32.feed(ids);
+    const spread = Math.max(...expected) - Math.min(...expected);
+    const difference = worst(await q8.feed(ids), expected);
+    expect(difference).toBeGreaterThan(0);
+    expect(difference / spread).toBeLessThan(0.02);
+    f32.dispose();
+    q8.dispose();
+    model.dispose();
+  });
+
   it("refuses a token outside the vocabulary, and more tokens than the context has room for", async () => {
     const model = await load("llama-gqa", "f32");
     const session = model.session({ contextLength: 4 });
