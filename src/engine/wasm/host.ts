@@ -1,6 +1,6 @@
 /**
  * What a player needs from where it runs: the bytes of a kernel build, and a way to start workers.
- * `node-host.ts` is the one for Node; a page brings its own.
+ * `node-host.ts` is the one for Node, `web-host.ts` the one for browsers.
  */
 
 export interface HostWorker {
@@ -24,6 +24,6 @@ export interface Host {
   startWorker(task: WorkerTask): HostWorker;
   /** Cores that this process may use. */
   readonly cores: number;
-  /** Bytes of memory that the system can still give. */
+  /** Bytes of memory that the system can still give; infinite where it does not say. */
   availableMemory(): number;
 }

@@ -29,8 +29,10 @@ const relaxedDot = [...I32_CONST_0, ...I8X16_SPLAT, ...I32_CONST_0, ...I8X16_SPL
 export const hasSimd = (): boolean => validates([...I32_CONST_0, ...I8X16_SPLAT]);
 export const hasRelaxedSimd = (): boolean => validates(relaxedDot);
 
-/** Shared memory can be made: in a browser only where the page is cross-origin isolated. */
+/** Memory can be shared with workers: in a browser only where the page is cross-origin isolated. */
 export function hasSharedMemory(): boolean {
+  // Chromium makes such memory on any page and refuses only to send it to a worker. Node knows no such pages.
+  if (globalThis.crossOriginIsolated === false) return false;
   try {
     new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
     return true;
