@@ -1,5 +1,6 @@
 /** Refrain, through its library. A step is `session.play` of one token: it ends with the logits in memory. */
 import { load } from "../../dist/index.js";
+import { indexOfGreatest } from "./logits.mjs";
 
 /** @param {{ path: string, threads: number, context: number }} options */
 export async function open({ path, threads, context }) {
@@ -31,10 +32,4 @@ export async function open({ path, threads, context }) {
       return { times: tokens ? times : [read - begin], best: indexOfGreatest(session.logits(0)) };
     },
   };
-}
-
-function indexOfGreatest(values) {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
-  return best;
 }
