@@ -3,6 +3,7 @@
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { browser } from "./browser.mjs";
 import { decode } from "./decode.mjs";
 import { describeOthers } from "./machine.mjs";
 import { prefill } from "./prefill.mjs";
@@ -17,7 +18,7 @@ const usage = `usage: npm run bench -- [decode] [prefill] [options]
   --quick            fewer rounds of fewer tokens
   --json FILE        write the rows as JSON`;
 
-const benchmarks = { decode, prefill };
+const benchmarks = { decode, prefill, browser };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -2,9 +2,11 @@
  * A small web server on 127.0.0.1: files and folders at addresses of our choice, parts of files (HTTP ranges), and on
  * request the two headers that make a page cross-origin isolated, without which no browser shares memory between threads.
  */
-import { open, stat } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
+import { pipeline } from "node:stream/promises";
 
 const types = {
   ".html": "text/html",
@@ -36,7 +38,8 @@ export async function serve({ paths, texts = {}, isolated = false, ranges = true
     const text = texts[path];
     const range = ranges ? request.headers.range : undefined;
     const done = text === undefined ? sendFile(response, fileAt(paths, path), range) : sendText(response, path, text);
-    done.catch((error) => response.destroy(error));
+    // Who went away in the middle wanted no more.
+    done.catch(() => response.destroy());
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
@@ -50,10 +53,9 @@ export async function serve({ paths, texts = {}, isolated = false, ranges = true
 }
 
 function fileAt(paths, path) {
-  const prefix = Object.keys(paths).find((prefix) =>
-    prefix.endsWith("/") ? path.startsWith(prefix) : path === prefix,
-  );
-  return prefix === undefined ? undefined : join(paths[prefix], normalize(`/${path.slice(prefix.length)}`));
+  if (paths[path] !== undefined) return paths[path];
+  const folder = Object.keys(paths).find((prefix) => prefix.endsWith("/") && path.startsWith(prefix));
+  return folder && join(paths[folder], normalize(`/${path.slice(folder.length)}`));
 }
 
 async function sendText(response, path, text) {
@@ -80,6 +82,5 @@ async function sendFile(response, file, range) {
     response.end();
     return;
   }
-  const handle = await open(file);
-  handle.createReadStream({ start, end: end - 1 }).pipe(response);
+  await pipeline(createReadStream(file, { start, end: end - 1 }), response);
 }
