@@ -2,16 +2,20 @@
 import { watchOthers } from "./machine.mjs";
 
 /**
- * @param {Readonly<Record<string, () => Promise<{ figure: number, best?: number }>>>} lanes
+ * The same as `inTurns`, while how busy the machine is with other work is watched; for lanes whose engines all run already.
+ * @type {typeof inTurns}
+ */
+export function takeTurns(lanes, rounds, same) {
+  return watchOthers(() => inTurns(lanes, rounds, same));
+}
+
+/**
+ * @param {Readonly<Record<string, () => Promise<{ figure: number, best?: number | string }>>>} lanes
  * @param {number} rounds that count; one more is played first and forgotten (compilers, page faults, caches)
  * @param {readonly (readonly [string, string])[]} same pairs of lanes that must end with the same likeliest token
  * @returns {Promise<Record<string, number[]>>} figures by lane, one a round
  */
-export function takeTurns(lanes, rounds, same) {
-  return watchOthers(() => play(lanes, rounds, same));
-}
-
-async function play(lanes, rounds, same) {
+export async function inTurns(lanes, rounds, same) {
   const names = Object.keys(lanes);
   const likeliest = {};
   const figures = Object.fromEntries(names.map((name) => [name, []]));

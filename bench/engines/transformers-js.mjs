@@ -28,7 +28,9 @@ export async function open({ path, threads }) {
     };
     const outputs = await model.forward(inputs);
     const kept = Object.entries(outputs).filter(([name]) => name.startsWith("present."));
-    past = new DynamicCache(Object.fromEntries(kept.map(([name, tensor]) => [name.replace("present", "past_key_values"), tensor])));
+    past = new DynamicCache(
+      Object.fromEntries(kept.map(([name, tensor]) => [name.replace("present", "past_key_values"), tensor])),
+    );
     logits = outputs.logits.data;
   };
   return {

@@ -127,7 +127,10 @@ function sequenceLengths(graph) {
 /** Cosines and sines, [positions, head / 2] each. */
 function ropeTables(graph, head, theta) {
   const half = head / 2;
-  const angles = Array.from({ length: POSITIONS * half }, (_, i) => Math.floor(i / half) * theta ** (-(i % half) / half));
+  const angles = Array.from(
+    { length: POSITIONS * half },
+    (_, i) => Math.floor(i / half) * theta ** (-(i % half) / half),
+  );
   return ["cos", "sin"].map((name) =>
     graph.constant(`${name}_cache`, "float32", [POSITIONS, half], Float32Array.from(angles, Math[name])),
   );
