@@ -7,7 +7,8 @@ import { randomModel } from "./models.mjs";
 import { printRows, row } from "./report.mjs";
 import { inTurns } from "./rounds.mjs";
 
-const CONTEXT = 512;
+/** So many positions are read, so that every page of the cache is in use. */
+const CONTEXT = 256;
 const TWICE = "each(0-29)x2";
 
 /** @param {import("./contest.mjs").Options} options */

@@ -1,5 +1,6 @@
 /** What the bench must reach: each target, the ratio that was measured, and whether that is enough. */
 import { llamaCpp, onnxRuntime, transformersJs } from "./peers.mjs";
+import { printTable } from "./report.mjs";
 
 /**
  * @typedef {object} Target
@@ -63,19 +64,17 @@ const targets = [
 
 /** @param {readonly import("./report.mjs").Row[]} rows all that were measured */
 export function printTargets(rows) {
-  const lines = targets.map(({ work, against, atLeast, name, peerName }) => {
+  const lines = targets.flatMap(({ work, against, atLeast, name, peerName }) => {
     const ratios = rows
       .filter((row) => name.test(row.name) && row.peerName.startsWith(peerName))
       .map((row) => row.ratio);
-    // The peer's better number of threads, and the worst of several rows, count. As it is printed: two digits.
-    const measured = ratios.length === 0 ? undefined : Math.min(...ratios).toFixed(2);
-    const verdict = measured === undefined ? "" : Number(measured) >= Number(atLeast.toFixed(2)) ? "met" : "missed";
-    return [work, against, atLeast.toFixed(2), measured ?? "not measured", verdict];
+    if (ratios.length === 0) return [];
+    // The peer's better number of threads, and the worst of several rows, count; as printed, with two digits.
+    const measured = Math.min(...ratios).toFixed(2);
+    const wanted = atLeast.toFixed(2);
+    return [[work, against, wanted, measured, Number(measured) >= Number(wanted) ? "met" : "missed"]];
   });
-  const all = [["target", "against", "at least", "measured", ""], ...lines];
-  const widths = all[0].map((_, c) => Math.max(...all.map((line) => line[c].length)));
-  const text = (line) =>
-    line.map((cell, c) => (c === 2 || c === 3 ? cell.padStart(widths[c]) : cell.padEnd(widths[c])));
-  console.log(`\nTargets, as ratios: above 1, ours is faster or smaller`);
-  for (const line of all) console.log(text(line).join("  ").trimEnd());
+  const missing = targets.length - lines.length;
+  console.log(`\nTargets, as ratios${missing > 0 ? `; ${missing} of ${targets.length} were not measured` : ""}`);
+  printTable([["target", "against", "at least", "measured", ""], ...lines], [2, 3]);
 }
