@@ -46,7 +46,7 @@ function timeToOutput(args) {
     let complaint = "";
     child.stdout.setEncoding("utf8");
     child.stdout.on("data", (best) => {
-      first ??= { figure: performance.now() - begin, best };
+      first ??= { figure: performance.now() - begin, best: best.trim() };
     });
     child.stderr.setEncoding("utf8");
     child.stderr.on("data", (text) => {

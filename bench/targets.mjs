@@ -62,9 +62,12 @@ const targets = [
   ),
 ];
 
-/** @param {readonly import("./report.mjs").Row[]} rows all that were measured */
-export function printTargets(rows) {
-  const lines = targets.flatMap(({ work, against, atLeast, name, peerName }) => {
+/**
+ * A line for each target that rows say something about: work, against, at least, measured, met or missed.
+ * @param {readonly Pick<import("./report.mjs").Row, "name" | "peerName" | "ratio">[]} rows
+ */
+export function judge(rows) {
+  return targets.flatMap(({ work, against, atLeast, name, peerName }) => {
     const ratios = rows
       .filter((row) => name.test(row.name) && row.peerName.startsWith(peerName))
       .map((row) => row.ratio);
@@ -74,6 +77,11 @@ export function printTargets(rows) {
     const wanted = atLeast.toFixed(2);
     return [[work, against, wanted, measured, Number(measured) >= Number(wanted) ? "met" : "missed"]];
   });
+}
+
+/** @param {readonly import("./report.mjs").Row[]} rows all that were measured */
+export function printTargets(rows) {
+  const lines = judge(rows);
   const missing = targets.length - lines.length;
   console.log(`\nTargets, as ratios${missing > 0 ? `; ${missing} of ${targets.length} were not measured` : ""}`);
   printTable([["target", "against", "at least", "measured", ""], ...lines], [2, 3]);
