@@ -4,9 +4,9 @@ import { median } from "./report.mjs";
 
 /**
  * @typedef {object} Options
- * @property {boolean} random whether the random models are measured
- * @property {readonly string[]} files real models that are measured, GGUF
- * @property {readonly ("q4" | "q8")[]} types of the random models
+ * @property {string | undefined} model the one GGUF file that is to be measured, if only one
+ * @property {readonly string[]} files that one, or all real models there are
+ * @property {readonly ("q4" | "q8")[]} types of the random models; none where only one file is measured
  * @property {number} threads of every engine
  * @property {number} rounds
  * @property {number} tokens decoded in a round

@@ -13,7 +13,7 @@ const READ = "plain read of the weights";
 /** @param {import("./contest.mjs").Options} options */
 export async function decode(options) {
   const rows = [];
-  for (const type of options.random ? options.types : []) rows.push(...(await decodeRandom(options, type)));
+  for (const type of options.types) rows.push(...(await decodeRandom(options, type)));
   for (const path of options.files) rows.push(...(await decodeFile(options, path)));
   return rows;
 }

@@ -23,7 +23,7 @@ const label = (plays) => (plays === 1 ? "unique blocks" : `every block ×${plays
 
 /** @param {import("./contest.mjs").Options} options */
 export async function depth(options) {
-  if (!options.random) return [];
+  if (options.types.length === 0) return [];
   const rows = [];
   for (const type of [...options.types, ...(options.quick ? [] : ["f32"])]) {
     rows.push(...(await depthOf(options, type)));

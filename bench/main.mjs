@@ -14,7 +14,7 @@ import { printMachine, rowKeys } from "./report.mjs";
 import { printTargets } from "./targets.mjs";
 
 const benchmarks = { decode, prefill, depth, peak, "first-token": firstToken };
-const browser = new URL("browser/browser.mjs", import.meta.url);
+const browser = new URL("browser.mjs", import.meta.url);
 if (existsSync(browser)) benchmarks.browser = async (options) => (await import(browser)).browser(options);
 
 const usage = `usage: npm run bench -- [${Object.keys(benchmarks).join("] [")}] [options]
@@ -58,9 +58,9 @@ if (values.type !== undefined && !["q4", "q8"].includes(values.type)) stop(`ther
 const real = values.model ?? smolLM2Path();
 /** @type {import("./contest.mjs").Options} */
 const options = {
-  random: values.model === undefined,
+  model: values.model,
   files: real === undefined ? [] : [real],
-  types: values.type === undefined ? ["q4", "q8"] : [values.type],
+  types: values.model !== undefined ? [] : values.type === undefined ? ["q4", "q8"] : [values.type],
   threads: whole(values.threads),
   rounds: whole(values.rounds ?? (values.quick ? "3" : "9")),
   tokens: whole(values.tokens ?? (values.quick ? "16" : "48")),

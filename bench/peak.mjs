@@ -15,7 +15,6 @@ const TWICE = "each(0-29)x2";
 
 /** @param {import("./contest.mjs").Options} options */
 export async function peak(options) {
-  if (!options.random) return [];
   const rows = [];
   for (const type of options.types) rows.push(...(await peakOf(options, type)));
   return rows;

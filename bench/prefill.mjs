@@ -10,7 +10,7 @@ import { takeTurns } from "./rounds.mjs";
 export async function prefill(options) {
   const rows = [];
   for (const tokens of options.quick ? [256] : [256, 1024]) {
-    for (const type of options.random ? options.types : []) {
+    for (const type of options.types) {
       const files = { gguf: await randomModel(30, type), onnx: await randomOnnx(30, type) };
       rows.push(...(await prefillFile(options, tokens, files, type, [llamaCpp, onnxRuntime])));
     }
