@@ -1,5 +1,9 @@
 /** Takes turns: in every round each lane runs once, alone; every second round goes backwards, so that drift cancels. */
+import { setTimeout } from "node:timers/promises";
 import { watchOthers } from "./machine.mjs";
+
+/** Milliseconds before a lane runs: the threads of ONNX Runtime spin for some 30 after its last call. */
+const REST = 60;
 
 /**
  * The same as `inTurns`, while how busy the machine is with other work is watched; for lanes whose engines all run already.
@@ -21,6 +25,7 @@ export async function inTurns(lanes, rounds, same) {
   const figures = Object.fromEntries(names.map((name) => [name, []]));
   for (let round = -1; round < rounds; round++) {
     for (const name of round % 2 === 0 ? names : names.toReversed()) {
+      await setTimeout(REST);
       const { figure, best } = await lanes[name]();
       likeliest[name] = best;
       if (round >= 0) figures[name].push(figure);
