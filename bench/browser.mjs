@@ -9,17 +9,17 @@ import { openCheckpoint } from "../dist/weights/open.js";
 import { hasChromium, howToInstall, launch } from "./browser/launch.mjs";
 import { serveEngines, startEngine } from "./browser/page.mjs";
 import { randomModel, randomOnnx } from "./models.mjs";
+import { transformersJs, wllama } from "./peers.mjs";
 import { median, printRows, row } from "./report.mjs";
 import { takeTurns } from "./rounds.mjs";
-
-const { dependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
-const named = (name) => `${name} ${dependencies[name]}`;
-const peers = { wllama: named("@wllama/wllama"), "transformers-js": named("@huggingface/transformers") };
 
 const CONTEXT = 512;
 /** Tokens of the prompt before decoding, and of the one that is read against the clock. */
 const SHORT = 16;
 const LONG = 256;
+/** Peers take up to a second a token and a minute a prompt: beyond so many tokens and rounds, one would wait for hours. */
+const MOST_TOKENS = 16;
+const MOST_ROUNDS = 3;
 
 /** @param {import("./contest.mjs").Options} options */
 export async function browser(options) {
@@ -43,9 +43,8 @@ export async function browser(options) {
 }
 
 /** `onnx`: the folder of the same weights as transformers.js wants them; only random models have one. */
-async function modelsOf({ model, types }) {
-  if (model !== undefined) return [{ name: basename(model, ".gguf"), gguf: model, onnx: undefined }];
-  const models = [];
+async function modelsOf({ files, types }) {
+  const models = files.map((gguf) => ({ name: basename(gguf, ".gguf"), gguf }));
   for (const type of types) {
     const onnx = dirname(dirname(await randomOnnx(30, type)));
     models.push({ name: type, gguf: await randomModel(30, type), onnx });
@@ -53,39 +52,52 @@ async function modelsOf({ model, types }) {
   return models;
 }
 
-async function compare(chromium, { threads: wanted, tokens, rounds }, { name, gguf, onnx }, isolated) {
-  const threads = isolated ? wanted : 1;
-  const against = Object.keys(peers).filter((peer) => peer !== "transformers-js" || onnx !== undefined);
+async function compare(chromium, options, { name, gguf, onnx }, isolated) {
+  const threads = isolated ? options.threads : 1;
+  const tokens = Math.min(options.tokens, MOST_TOKENS);
+  const rounds = Math.min(options.rounds, MOST_ROUNDS);
+  const peers = onnx === undefined ? [wllama] : [wllama, transformersJs];
   const models = { "/models/model.gguf": gguf, ...(onnx && { "/models/model-onnx/": onnx }) };
-  const server = await serveEngines(["refrain", ...against], models, isolated);
-  const engines = {};
-  try {
+  const server = await serveEngines(["refrain", ...peers.map(({ engine }) => engine)], models, isolated);
+  const started = [];
+  const start = async (engine, threads) => {
     const open = { gguf: `${server.url}/models/model.gguf`, onnx: "model-onnx", threads, context: CONTEXT };
-    for (const engine of ["refrain", ...against]) {
-      engines[engine] = await startEngine(chromium, server.url, engine, open);
+    started.push(await startEngine(chromium, server.url, engine, open));
+    return started.at(-1);
+  };
+  try {
+    const ours = await start("refrain", threads);
+    /** By the names that rows give them; each also with one thread, which may be faster where few cores are there. */
+    const theirs = {};
+    for (const { engine, name } of peers) {
+      theirs[name] = await start(engine, threads);
+      if (threads > 1) theirs[`${name}, 1 thread`] = await start(engine, 1);
     }
     const lane = (engine, prompt, tokens) => async () => {
-      const { times, best } = await engines[engine].time({ ...prompt, tokens });
+      const { times, best } = await engine.time({ ...prompt, tokens });
       return { figure: median(times), best };
     };
-    const lanes = {};
     const [short, long] = [await promptOf(gguf, SHORT), await promptOf(gguf, LONG)];
-    for (const engine of Object.keys(engines)) {
-      lanes[`decode ${engine}`] = lane(engine, short, tokens);
-      lanes[`prefill ${engine}`] = lane(engine, long, 0);
+    const lanes = {};
+    for (const [name, engine] of Object.entries({ refrain: ours, ...theirs })) {
+      lanes[`decode ${name}`] = lane(engine, short, tokens);
+      lanes[`prefill ${name}`] = lane(engine, long, 0);
     }
-    const t = await takeTurns(lanes, rounds, [["prefill refrain", "prefill wllama"]]);
-    const where = threads === 1 ? "1 thread" : `${threads} threads`;
-    const add = (work, unit) =>
-      against.map((peer) =>
-        row(`${work} ${name}, browser, ${where}`, t[`${work} refrain`], t[`${work} ${peer}`], peers[peer], unit),
+    const t = await takeTurns(lanes, rounds, [["prefill refrain", `prefill ${wllama.name}`]]);
+    const where = `browser, ${threads === 1 ? "1 thread" : `${threads} threads`}`;
+    const rowsOf = (work, title, unit) => {
+      const rows = Object.keys(theirs).map((peer) =>
+        row(`${title} ${name}, ${where}`, t[`${work} refrain`], t[`${work} ${peer}`], peer, unit),
       );
-    const [decode, prefill] = [add("decode", "ms/token"), add("prefill", `ms for ${LONG} tokens`)];
-    printRows(`Browser, decode, ${basename(gguf)}, ${engines.refrain.info.engine}`, decode);
-    printRows(`Browser, prefill, ${basename(gguf)}, ${engines.refrain.info.engine}`, prefill);
-    return [...decode, ...prefill];
+      printRows(`${title}, ${basename(gguf)}, ${where}, ${ours.info.engine}`, rows);
+      return rows;
+    };
+    return [
+      ...rowsOf("decode", "decode", "ms/token"),
+      ...rowsOf("prefill", `prefill ${LONG}`, `ms for ${LONG} tokens`),
+    ];
   } finally {
-    for (const engine of Object.values(engines)) await engine.stop();
+    for (const engine of started) await engine.stop();
     await server.close();
   }
 }

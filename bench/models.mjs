@@ -16,7 +16,7 @@ const HIDDEN = 1536;
 const HEADS = 9;
 const KV_HEADS = 3;
 const HEAD = 64;
-export const VOCABULARY = 512;
+const VOCABULARY = 512;
 
 const formats = {
   q4: { type: "Q4_0", blockBytes: 18, quantize: quantizeQ4_0, fileType: 2 },
@@ -60,6 +60,13 @@ export async function randomOnnx(blocks, type, plays = 1) {
   await writeFile(`${path}.partial`, await decoderFromGguf(gguf, plays));
   await rename(`${path}.partial`, path);
   return path;
+}
+
+/** SmolLM2-135M-Instruct, where the tests keep it (`REFRAIN_TEST_CACHE`), or undefined. */
+export function smolLM2Path() {
+  const folder = process.env.REFRAIN_TEST_CACHE ?? join(homedir(), ".cache", "refrain-test");
+  const path = join(folder, "SmolLM2-135M-Instruct.Q4_1.gguf");
+  return existsSync(path) ? path : undefined;
 }
 
 const cacheFolder = () => process.env.REFRAIN_BENCH_CACHE ?? join(homedir(), ".cache", "refrain-bench");
