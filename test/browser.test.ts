@@ -93,7 +93,7 @@ describe.skipIf(!hasChromium)("a model in Chromium (needs chromium installed, or
 
   it("plays on two threads where the page is cross-origin isolated", async () => {
     const answer = await answerOf(true);
-    expect(answer.engine).toBe("relaxed SIMD, 2 threads");
+    expect(answer.engine).toMatch(/, 2 threads$/);
     near(answer.logits, expected.logits);
     near(answer.shared, expected.shared);
     expect(answer.text).toBe(expected.text);
@@ -101,7 +101,7 @@ describe.skipIf(!hasChromium)("a model in Chromium (needs chromium installed, or
 
   it("plays on one thread where it is not", async () => {
     const answer = await answerOf(false);
-    expect(answer.engine).toBe("relaxed SIMD, 1 thread");
+    expect(answer.engine).toMatch(/, 1 thread$/);
     near(answer.logits, expected.logits);
     near(answer.shared, expected.shared);
     expect(answer.text).toBe(expected.text);

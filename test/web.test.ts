@@ -116,7 +116,10 @@ describe("a model from the web", () => {
       message: expect.stringMatching(/nowhere\/\w+-threads\.wasm: the server answered 404/),
     });
     await expect(load(model, { kernels: "http://127.0.0.1:1" })).rejects.toMatchObject({ code: "kernels-missing" });
-    const onePage = await serve({ paths: {}, texts: { "/relaxed-threads.wasm": "<html>" } });
+    const onePage = await serve({
+      paths: {},
+      texts: { "/dot-threads.wasm": "<html>", "/relaxed-threads.wasm": "<html>" },
+    });
     await expect(load(model, { kernels: onePage.url })).rejects.toMatchObject({ code: "kernels-missing" });
     await onePage.close();
   });

@@ -2,6 +2,7 @@
  * What a player needs from where it runs: the bytes of a kernel build, and a way to start workers.
  * `node-host.ts` is the one for Node, `web-host.ts` the one for browsers.
  */
+import type { VariantName } from "./variant.ts";
 
 export interface HostWorker {
   /** Resolves when the worker stands ready to play. */
@@ -20,7 +21,7 @@ export interface Host {
   /** Called once before the first compilation, to switch on what the engine has behind a flag. */
   prepare(): void;
   /** Bytes of `relaxed-threads.wasm` and so on. */
-  kernels(variantName: string): Promise<Uint8Array>;
+  kernels(variantName: VariantName): Promise<Uint8Array>;
   startWorker(task: WorkerTask): HostWorker;
   /** Cores that this process may use. */
   readonly cores: number;

@@ -9,7 +9,11 @@ export interface Variant {
   readonly threads: boolean;
 }
 
-export const variantName = (variant: Variant): string => `${variant.simd}-${variant.threads ? "threads" : "single"}`;
+/** `relaxed-threads` and so on: how the files in `wasm/` are called. */
+export type VariantName = `${Variant["simd"]}-${"threads" | "single"}`;
+
+export const variantName = (variant: Variant): VariantName =>
+  `${variant.simd}-${variant.threads ? "threads" : "single"}`;
 
 /** A module with one function without parameters, exported as "f". */
 function moduleOf(resultType: number, body: readonly number[]): Uint8Array<ArrayBuffer> {

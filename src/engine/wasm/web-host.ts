@@ -4,6 +4,7 @@
  */
 import { failure } from "../../errors.ts";
 import type { Host } from "./host.ts";
+import type { VariantName } from "./variant.ts";
 import { workerLoop } from "./worker-loop.ts";
 
 const workerSource = `
@@ -13,14 +14,16 @@ ${workerLoop}};
 `;
 
 /** Written out one by one: this is the form by which bundlers find files that must travel with the code. */
-const ownKernels: Readonly<Record<string, () => URL>> = {
+const ownKernels: Readonly<Record<VariantName, () => URL>> = {
+  "dot-threads": () => new URL("../../../wasm/dot-threads.wasm", import.meta.url),
+  "dot-single": () => new URL("../../../wasm/dot-single.wasm", import.meta.url),
   "relaxed-threads": () => new URL("../../../wasm/relaxed-threads.wasm", import.meta.url),
   "relaxed-single": () => new URL("../../../wasm/relaxed-single.wasm", import.meta.url),
   "plain-threads": () => new URL("../../../wasm/plain-threads.wasm", import.meta.url),
   "plain-single": () => new URL("../../../wasm/plain-single.wasm", import.meta.url),
 };
 
-/** `kernels`: address of a folder with the four builds; without it they are looked for where this package has them. */
+/** `kernels`: address of a folder with the builds; without it they are looked for where this package has them. */
 export function webHost(kernels?: string | URL): Host {
   return {
     cores: navigator.hardwareConcurrency,
@@ -32,7 +35,7 @@ export function webHost(kernels?: string | URL): Host {
 
     async kernels(variantName) {
       const folder = kernels === undefined ? undefined : String(kernels).replace(/\/?$/, "/");
-      return fetchKernels(folder === undefined ? ownKernels[variantName]!() : `${folder}${variantName}.wasm`);
+      return fetchKernels(folder === undefined ? ownKernels[variantName]() : `${folder}${variantName}.wasm`);
     },
 
     startWorker(task) {
