@@ -32,7 +32,7 @@ export async function browser(options) {
     console.log(`\nChromium ${chromium.version()}`);
     const rows = [];
     for (const model of await modelsOf(options)) {
-      for (const isolated of options.threads > 1 ? [true, false] : [false]) {
+      for (const isolated of options.threads > 1 && !options.quick ? [true, false] : [false]) {
         rows.push(...(await compare(chromium, options, model, isolated)));
       }
     }
@@ -43,7 +43,8 @@ export async function browser(options) {
 }
 
 /** `onnx`: the folder of the same weights as transformers.js wants them; only random models have one. */
-async function modelsOf({ files, types }) {
+async function modelsOf({ files, types, quick }) {
+  if (quick && types.length > 0) return modelsOf({ files: [], types: types.slice(0, 1) });
   const models = files.map((gguf) => ({ name: basename(gguf, ".gguf"), gguf }));
   for (const type of types) {
     const onnx = dirname(dirname(await randomOnnx(30, type)));
@@ -55,7 +56,7 @@ async function modelsOf({ files, types }) {
 async function compare(chromium, options, { name, gguf, onnx }, isolated) {
   const threads = isolated ? options.threads : 1;
   const tokens = Math.min(options.tokens, MOST_TOKENS);
-  const rounds = Math.min(options.rounds, MOST_ROUNDS);
+  const rounds = options.quick ? 1 : Math.min(options.rounds, MOST_ROUNDS);
   const peers = onnx === undefined ? [wllama] : [wllama, transformersJs];
   const models = { "/models/model.gguf": gguf, ...(onnx && { "/models/model-onnx/": onnx }) };
   const server = await serveEngines(["refrain", ...peers.map(({ engine }) => engine)], models, isolated);
