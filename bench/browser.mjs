@@ -42,49 +42,55 @@ export async function browser(options) {
   }
 }
 
-/** `onnx`: the folder of the same weights as transformers.js wants them; only random models have one. */
+/** `onnx` and `dynamic`: folders of the same weights as transformers.js wants them; only random models have them. */
 async function modelsOf({ files, types, quick }) {
   if (quick && types.length > 0) return modelsOf({ files: [], types: types.slice(0, 1) });
   const models = files.map((gguf) => ({ name: basename(gguf, ".gguf"), gguf }));
+  const folder = async (type, dynamic) => dirname(dirname(await randomOnnx(30, type, 1, dynamic)));
   for (const type of types) {
-    const onnx = dirname(dirname(await randomOnnx(30, type)));
-    models.push({ name: type, gguf: await randomModel(30, type), onnx });
+    const [onnx, dynamic] = [await folder(type, false), await folder(type, true)];
+    models.push({ name: type, gguf: await randomModel(30, type), onnx, dynamic });
   }
   return models;
 }
 
-async function compare(chromium, options, { name, gguf, onnx }, isolated) {
+async function compare(chromium, options, { name, gguf, onnx, dynamic }, isolated) {
   const threads = isolated ? options.threads : 1;
   const tokens = Math.min(options.tokens, MOST_TOKENS);
   const rounds = options.quick ? 1 : Math.min(options.rounds, MOST_ROUNDS);
-  const peers = onnx === undefined ? [wllama] : [wllama, transformersJs];
-  const models = { "/models/model.gguf": gguf, ...(onnx && { "/models/model-onnx/": onnx }) };
+  const inDynamic = { ...transformersJs, name: `${transformersJs.name}, dynamic q8`, format: "dynamic" };
+  const peers = onnx === undefined ? [wllama] : [wllama, transformersJs, inDynamic];
+  const folders = onnx && { "/models/onnx/": onnx, "/models/dynamic/": dynamic };
+  const models = { "/models/model.gguf": gguf, ...folders };
   const server = await serveEngines(["refrain", ...peers.map(({ engine }) => engine)], models, isolated);
   const started = [];
-  const start = async (engine, threads) => {
-    const open = { gguf: `${server.url}/models/model.gguf`, onnx: "model-onnx", threads, context: CONTEXT };
+  const start = async ({ engine, format }, threads) => {
+    const open = { gguf: `${server.url}/models/model.gguf`, onnx: format, threads, context: CONTEXT };
     started.push(await startEngine(chromium, server.url, engine, open));
     return started.at(-1);
   };
   try {
-    const ours = await start("refrain", threads);
+    const ours = await start({ engine: "refrain" }, threads);
     /** By the names that rows give them; each also with one thread, which may be faster where few cores are there. */
     const theirs = {};
-    for (const { engine, name } of peers) {
-      theirs[name] = await start(engine, threads);
-      if (threads > 1) theirs[`${name}, 1 thread`] = await start(engine, 1);
+    for (const peer of peers) {
+      theirs[peer.name] = await start(peer, threads);
+      if (threads > 1) theirs[`${peer.name}, 1 thread`] = await start(peer, 1);
     }
+    const tokenizer = await tokenizerOf(gguf);
     const lane = (engine, prompt, tokens) => async () => {
-      const { times, best } = await engine.time({ ...prompt, tokens });
-      return { figure: median(times), best };
+      const { times, first } = await engine.time({ ...prompt, tokens });
+      // wllama tells text, the others tell tokens.
+      return { figure: median(times), best: typeof first === "number" ? tokenizer.decode([first]) : first };
     };
-    const [short, long] = [await promptOf(gguf, SHORT), await promptOf(gguf, LONG)];
+    const [short, long] = [promptOf(tokenizer, SHORT), promptOf(tokenizer, LONG)];
     const lanes = {};
     for (const [name, engine] of Object.entries({ refrain: ours, ...theirs })) {
       lanes[`decode ${name}`] = lane(engine, short, tokens);
       lanes[`prefill ${name}`] = lane(engine, long, 0);
     }
-    const t = await takeTurns(lanes, rounds, [["prefill refrain", `prefill ${wllama.name}`]]);
+    const same = Object.keys(theirs).map((name) => ["prefill refrain", `prefill ${name}`]);
+    const t = await takeTurns(lanes, rounds, same);
     const where = `browser, ${threads === 1 ? "1 thread" : `${threads} threads`}`;
     const rowsOf = (work, title, unit) => {
       const rows = Object.keys(theirs).map((peer) =>
@@ -103,14 +109,20 @@ async function compare(chromium, options, { name, gguf, onnx }, isolated) {
   }
 }
 
+async function tokenizerOf(gguf) {
+  const checkpoint = await openCheckpoint(gguf);
+  try {
+    return await openTokenizer(await checkpoint.vocabulary());
+  } finally {
+    await checkpoint.close();
+  }
+}
+
 /**
  * The beginning of a book that is exactly so many tokens of the model, as text and as tokens: wllama takes text only. Letters
  * only, since a space is three tokens of the random models.
  */
-async function promptOf(gguf, tokens) {
-  const checkpoint = await openCheckpoint(gguf);
-  const tokenizer = await openTokenizer(await checkpoint.vocabulary());
-  await checkpoint.close();
+function promptOf(tokenizer, tokens) {
   const book = readFileSync(new URL("../data/alice.txt", import.meta.url), "utf8").replace(/[^a-z]/gi, "");
   for (let length = 1; length <= 10 * tokens; length++) {
     const text = book.slice(0, length);

@@ -48,16 +48,17 @@ export async function randomModel(blocks, type) {
  * @param {number} blocks
  * @param {"q4" | "q8"} type
  * @param {number} plays
+ * @param {boolean} dynamic the weights rounded again, to 8 bits a row: see onnx/dynamic.mjs
  */
-export async function randomOnnx(blocks, type, plays = 1) {
-  const folder = join(cacheFolder(), `${nameOf(blocks, type)}-onnx-x${plays}`);
+export async function randomOnnx(blocks, type, plays = 1, dynamic = false) {
+  const folder = join(cacheFolder(), `${nameOf(blocks, type)}-onnx-x${plays}${dynamic ? "-dynamic" : ""}`);
   const path = join(folder, "onnx", "model.onnx");
   if (existsSync(path)) return path;
   const gguf = await randomModel(blocks, type);
   console.error(`writing ${path}`);
   await mkdir(join(folder, "onnx"), { recursive: true });
   await writeFile(join(folder, "config.json"), JSON.stringify(onnxConfig(blocks * plays)));
-  await writeFile(`${path}.partial`, await decoderFromGguf(gguf, plays));
+  await writeFile(`${path}.partial`, await decoderFromGguf(gguf, plays, dynamic));
   await rename(`${path}.partial`, path);
   return path;
 }

@@ -4,6 +4,7 @@
  * residual addition inside. Inputs and outputs have the names that transformers.js looks for.
  */
 import { openCheckpoint } from "../../dist/weights/open.js";
+import { dynamicLinear } from "./dynamic.mjs";
 import { dataTypes, GraphBuilder } from "./schema.mjs";
 import { BLOCK, floats, quantized } from "./weights.mjs";
 
@@ -16,17 +17,18 @@ const INTEGERS = 4;
  * The bytes of an .onnx file.
  * @param {string} gguf path of a Llama with Q4_0 or Q8_0 weights
  * @param {number} plays how often each block is played, one play after the other: nodes share the block's constants
+ * @param {boolean} dynamic products in the form of dynamic.mjs instead of MatMulNBits
  */
-export async function decoderFromGguf(gguf, plays) {
+export async function decoderFromGguf(gguf, plays, dynamic = false) {
   const checkpoint = await openCheckpoint(gguf);
   try {
-    return (await build(checkpoint, plays)).encode();
+    return (await build(checkpoint, plays, dynamic)).encode();
   } finally {
     await checkpoint.close();
   }
 }
 
-async function build(checkpoint, plays) {
+async function build(checkpoint, plays, dynamic) {
   const { config } = checkpoint;
   const width = config.hidden_size;
   const heads = config.num_attention_heads;
@@ -35,19 +37,7 @@ async function build(checkpoint, plays) {
   const epsilon = config.rms_norm_eps;
   const graph = new GraphBuilder();
 
-  const matrices = new Map();
-  /** values · matrix, whose constants are in the file once however often it is used. */
-  const linear = async (input, name, output) => {
-    let matrix = matrices.get(name);
-    if (matrix === undefined) {
-      const { rows, columns, bits, blocks, valueBytes, values, scales } = await quantized(checkpoint, name);
-      graph.constant(name, "uint8", [rows, blocks, valueBytes], values);
-      graph.constant(`${name} scales`, "float32", [rows * blocks], scales);
-      matrix = { K: columns, N: rows, bits, block_size: BLOCK, accuracy_level: INTEGERS };
-      matrices.set(name, matrix);
-    }
-    return graph.node("com.microsoft:MatMulNBits", [input, name, `${name} scales`], [output], matrix);
-  };
+  const linear = (dynamic ? dynamicLinear : blockLinear)(graph, checkpoint);
   const norms = new Set();
   const norm = async (name) => {
     if (!norms.has(name)) {
@@ -110,6 +100,22 @@ async function build(checkpoint, plays) {
   const tied = checkpoint.tensors.has("lm_head.weight") ? "lm_head.weight" : "model.embed_tokens.weight";
   graph.output(await linear(last, tied, "logits"), "float32", ["batch_size", 1, table.dims[0]]);
   return graph;
+}
+
+/** values · matrix, whose constants are in the file once however often it is used. */
+function blockLinear(graph, checkpoint) {
+  const matrices = new Map();
+  return async (input, name, output) => {
+    let matrix = matrices.get(name);
+    if (matrix === undefined) {
+      const { rows, columns, bits, blocks, valueBytes, values, scales } = await quantized(checkpoint, name);
+      graph.constant(name, "uint8", [rows, blocks, valueBytes], values);
+      graph.constant(`${name} scales`, "float32", [rows * blocks], scales);
+      matrix = { K: columns, N: rows, bits, block_size: BLOCK, accuracy_level: INTEGERS };
+      matrices.set(name, matrix);
+    }
+    return graph.node("com.microsoft:MatMulNBits", [input, name, `${name} scales`], [output], matrix);
+  };
 }
 
 /** What GroupQueryAttention asks for, from the mask that transformers.js gives: the last position, and the length. */

@@ -47,7 +47,7 @@ const { root } = protobuf.parse(`
   }`);
 
 /** Numbers of the element types, in tensors and in the attribute of Cast. */
-export const dataTypes = { float32: 1, uint8: 2, int32: 6, int64: 7 };
+export const dataTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 };
 
 /** A graph under construction: nodes, initializers, inputs and outputs in the order of the calls. */
 export class GraphBuilder {

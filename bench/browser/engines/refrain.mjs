@@ -12,8 +12,7 @@ serve(async ({ gguf, threads, context }) => {
       const begin = performance.now();
       const first = indexOfGreatest(await session.feed(prompt));
       const read = performance.now() - begin;
-      const best = model.tokenizer.decode([first]);
-      if (tokens === 0) return { times: [read], best };
+      if (tokens === 0) return { times: [read], first };
       const times = [];
       for (let token = first, i = 0; i < tokens; i++) {
         const start = performance.now();
@@ -21,7 +20,7 @@ serve(async ({ gguf, threads, context }) => {
         token = indexOfGreatest(session.logits(0));
         times.push(performance.now() - start);
       }
-      return { times, best };
+      return { times, first };
     },
   };
 });

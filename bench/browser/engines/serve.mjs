@@ -11,7 +11,7 @@
 /**
  * @typedef {object} Result
  * @property {number[]} times milliseconds: of the prompt, where `tokens` is 0, else of each further token or of all, evenly
- * @property {string} [best] what the first token after the prompt says, to see that engines compute the same
+ * @property {number | string} [first] the first token after the prompt, or its text, to see that engines compute the same
  */
 
 /** @param {(options: object) => Promise<Engine>} open */

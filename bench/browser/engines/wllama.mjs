@@ -35,7 +35,7 @@ serve(async ({ gguf, threads, context }) => {
       if (timings.prompt_n !== prompt.length || timings.predicted_n !== tokens + 1) {
         throw new Error(`wllama read ${timings.prompt_n} tokens and wrote ${timings.predicted_n}`);
       }
-      if (tokens === 0) return { times: [timings.prompt_ms], best: choices[0].text };
+      if (tokens === 0) return { times: [timings.prompt_ms], first: choices[0].text };
       // Its clock for writing starts when the first token is there.
       return { times: [timings.predicted_ms / tokens] };
     },
