@@ -4,12 +4,22 @@
  * An addition that follows a linear map is folded into it.
  */
 import { type Graph, operands, type Value } from "./graph.ts";
-import type { Buffer, Instruction, IntegerForm, Reference, Word } from "./instruction.ts";
-import { BLOCK, groups, type Parameter, padded, type StorageType, storageLayouts } from "./parameter.ts";
+import type { Buffer, Instruction, Reference, Word } from "./instruction.ts";
+import {
+  BLOCK,
+  groups,
+  type IntegerForm,
+  type Parameter,
+  padded,
+  type StorageType,
+  storageLayouts,
+} from "./parameter.ts";
 
 /** Kernels that can write their result in integers too. */
 const quantizing: ReadonlySet<string> = new Set(["rmsNorm", "layerNorm", "swiglu", "attention"]);
 
+/** Scale, start of the sums and sum of a block of integer activations (kernels/quantize.ts). */
+const HEADER_BYTES = 12;
 /** Absent operand. */
 const NONE = 0;
 const stride = (width: number): number => padded(width) * 4;
@@ -63,7 +73,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
 
   const integerBuffer = (x: Value, form: IntegerForm): Buffer => {
     const K = padded(x.width);
-    const bytesPerRow = form === "i16" ? K * 2 + (K / BLOCK) * 4 : K + (K / BLOCK) * 8;
+    const bytesPerRow = (form === "split" ? 2 * K : K) + (K / BLOCK) * HEADER_BYTES;
     const buffer = { label: `${form} of ${bufferOf(x).label}`, rows: x.rows, bytesPerRow };
     quantized.set(`${x.id} ${form}`, buffer);
     return buffer;
@@ -78,7 +88,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
     if (!buffer) {
       buffer = integerBuffer(x, form);
       instructions.push({
-        kernel: form === "i16" ? "quantizeI16" : "quantizeI8",
+        kernel: form === "split" ? "quantizeSplit" : "quantizeSigned",
         tail: x.rows === "tail",
         words: [{ buffer: source }, { buffer }, padded(x.width), source.bytesPerRow, buffer.bytesPerRow],
         reads: [source],
@@ -103,6 +113,8 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
       groups(padded(weight.rows)),
       input.bytesPerRow,
       y.bytesPerRow,
+      { region: "panels" },
+      { size: "panel" },
     ];
     emit(
       value,

@@ -6,7 +6,7 @@ import type { Graph } from "./graph.ts";
 import { parametersOf } from "./graph.ts";
 import type { Buffer, Instruction } from "./instruction.ts";
 import { lower } from "./lower.ts";
-import { type Parameter, parameterBytes, type StorageType } from "./parameter.ts";
+import { BLOCK, type Parameter, padded, parameterBytes, type StorageType, storageLayouts } from "./parameter.ts";
 
 export interface PlanLimits {
   /** Most rows that one play may have. */
@@ -38,6 +38,8 @@ export interface Plan {
   readonly caches: readonly { readonly keys: number; readonly values: number }[];
   readonly cacheBytes: number;
   readonly scoreBytes: number;
+  /** A thread's scratch for products of many rows: see `panelBytes`. */
+  readonly panelBytes: number;
   readonly barriers: number;
 }
 
@@ -75,8 +77,18 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
     caches,
     cacheBytes,
     scoreBytes: limits.threads * align(Math.ceil(limits.context / 4) * 16),
+    panelBytes: panelBytes(parameters, storage),
     barriers: planned.filter((instruction) => instruction.barrier).length + 1,
   };
+}
+
+/**
+ * Bytes of the panel in which a thread unpacks 16 rows of the widest quantized matrix: 576 for each block of 32 columns, 640
+ * with minima, and the sums before it (kernels/linear-integer.ts).
+ */
+function panelBytes(parameters: readonly Parameter[], storage: (parameter: Parameter) => StorageType): number {
+  const quantized = parameters.filter((p) => p.kind === "matrix" && storageLayouts[storage(p)].activations !== "f32");
+  return align(128 + Math.max(0, ...quantized.map((p) => (padded(p.columns) / BLOCK) * 640)));
 }
 
 /** First fit over lifetimes: a buffer lives from the instruction that writes it to the last that reads it. */
@@ -172,6 +184,7 @@ export function describePlan(plan: Plan): string {
     `caches       ${mb(plan.cacheBytes)}  ${plan.caches.length} played attentions × ${context} positions`,
     `activations  ${mb(plan.activationBytes)}  ${maxRows} rows at once; ${mb(plan.unsharedActivationBytes)} without reuse`,
     `scores       ${mb(plan.scoreBytes)}  ${threads} threads × ${context} positions`,
+    `panels       ${mb(threads * plan.panelBytes)}  ${threads} threads`,
     `program      ${plan.instructions.length} instructions, ${plan.barriers} barriers`,
   ].join("\n");
 }

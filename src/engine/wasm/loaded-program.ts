@@ -32,6 +32,7 @@ export class LoadedProgram {
       this.targets = take(maxRows * 4, "targets");
       const caches = take(plan.cacheBytes, `cache of ${plan.limits.context} positions`);
       const scores = take(plan.scoreBytes, "attention scores");
+      const panels = take(plan.limits.threads * plan.panelBytes, "panels");
       const tables = new Map<Float32Array, number>();
       const words = encode(
         plan,
@@ -41,6 +42,7 @@ export class LoadedProgram {
           targets: this.targets,
           caches,
           scores,
+          panels,
           parameter: (parameter) => store.address(parameter),
           table: (table: RopeTable, half) => {
             const values = table[half];
