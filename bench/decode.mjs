@@ -25,9 +25,10 @@ async function decodeRandom({ threads, tokens, rounds }, type) {
   try {
     const ours30 = await contest.start("refrain", thirty);
     const ours60 = await contest.start("refrain", sixty);
-    const all = [llamaCpp, onnxRuntime, transformersJs];
-    const peers30 = await contest.startPeers(all, { gguf: thirty, onnx: await randomOnnx(30, type) });
-    const peers60 = await contest.startPeers(all, { gguf: sixty, onnx: await randomOnnx(60, type) });
+    const natives = [llamaCpp, onnxRuntime];
+    const onThirty = { gguf: thirty, onnx: await randomOnnx(30, type) };
+    const peers30 = await contest.startPeers([...natives, transformersJs], onThirty);
+    const peers60 = await contest.startPeers(natives, { gguf: sixty, onnx: await randomOnnx(60, type) });
     const peersTwice = await contest.startPeers([onnxRuntime], { onnx: await randomOnnx(30, type, 2) });
     const readLoop = await contest.readLoop(ours60.info.weightBytes);
     const lane = (engine, schedule) => contest.decode(engine, PROMPT, tokens, schedule);

@@ -14,7 +14,7 @@ import { takeTurns } from "./rounds.mjs";
 const PROMPT = 16;
 /** Divisible by two, three and four; the last is the model's depth. */
 const DEPTHS = [12, 24, 36, 48, 60];
-/** f32 takes long: three points make a line as well. */
+/** f32 takes long, and so does everything when time is short: three points make a line as well. */
 const FEW_DEPTHS = [12, 36, 60];
 
 /** "0-29", or "each(0-14)x2" for the same number of steps from half the blocks. */
@@ -31,17 +31,17 @@ export async function depth(options) {
   return rows;
 }
 
-async function depthOf({ threads, rounds, tokens, images }, type) {
-  const few = type === "f32";
-  const depths = few ? FEW_DEPTHS : DEPTHS;
+async function depthOf({ threads, rounds, tokens, quick, images }, type) {
+  const wide = type === "f32";
+  const depths = wide || quick ? FEW_DEPTHS : DEPTHS;
   const contest = new Contest(threads, 128);
   try {
     const engine = await contest.start(
       "refrain",
-      await randomModel(60, few ? "q8" : type),
-      few ? { weights: "f32" } : {},
+      await randomModel(60, wide ? "q8" : type),
+      wide ? { weights: "f32" } : {},
     );
-    const lane = (name) => [name, contest.decode(engine, PROMPT, few ? Math.ceil(tokens / 3) : tokens, name)];
+    const lane = (name) => [name, contest.decode(engine, PROMPT, wide ? Math.ceil(tokens / 3) : tokens, name)];
     const curve = (plays) => depths.map((steps) => schedule(steps, plays));
     const names = new Set([1, 2, 3, 4].flatMap(curve));
     // What the rows about thirty blocks compare.
