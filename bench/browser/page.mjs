@@ -46,12 +46,9 @@ export async function startEngine(browser, url, name, options) {
   await page.goto(url);
   await page.evaluate(startWorker, `/${name}.js`);
   const session = await browser.newBrowserCDPSession();
-  let last = await processorTime(session);
   const ask = async (message) => {
     const { error, answer } = await page.evaluate((message) => globalThis.ask(message), message);
-    const now = await processorTime(session);
-    countAsOurs(now - last);
-    last = now;
+    await countProcessorTime(session);
     if (error === undefined) return answer;
     throw new Error(`${name}: ${error}`);
   };
@@ -79,8 +76,13 @@ async function startWorker(address) {
   await answer();
 }
 
-/** Of all of Chromium's processes, in ms. */
-async function processorTime(session) {
+/** Milliseconds of processor time of all of Chromium's processes that were counted already. */
+let counted = 0;
+
+async function countProcessorTime(session) {
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");
-  return 1000 * processInfo.reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+  const total = 1000 * processInfo.reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+  // Less than before, where pages were closed meanwhile.
+  countAsOurs(Math.max(0, total - counted));
+  counted = total;
 }
