@@ -9,7 +9,7 @@ import { openCheckpoint } from "../dist/weights/open.js";
 import { hasChromium, howToInstall, launch } from "./browser/launch.mjs";
 import { serveEngines, startEngine } from "./browser/page.mjs";
 import { randomModel, randomOnnx } from "./models.mjs";
-import { transformersJs, wllama } from "./peers.mjs";
+import { transformersJs, wllama, wllama2 } from "./peers.mjs";
 import { median, printRows, row } from "./report.mjs";
 import { takeTurns } from "./rounds.mjs";
 
@@ -59,7 +59,7 @@ async function compare(chromium, options, { name, gguf, onnx, dynamic }, isolate
   const tokens = Math.min(options.tokens, MOST_TOKENS);
   const rounds = options.quick ? 1 : Math.min(options.rounds, MOST_ROUNDS);
   const inDynamic = { ...transformersJs, name: `${transformersJs.name}, dynamic q8`, format: "dynamic" };
-  const peers = onnx === undefined ? [wllama] : [wllama, transformersJs, inDynamic];
+  const peers = [wllama, wllama2, ...(onnx === undefined ? [] : [transformersJs, inDynamic])];
   const folders = onnx && { "/models/onnx/": onnx, "/models/dynamic/": dynamic };
   const models = { "/models/model.gguf": gguf, ...folders };
   const server = await serveEngines(["refrain", ...peers.map(({ engine }) => engine)], models, isolated);

@@ -8,3 +8,9 @@ export const llamaCpp = { engine: "llama-cpp", name: named("node-llama-cpp"), fo
 export const onnxRuntime = { engine: "onnxruntime", name: named("onnxruntime-node"), format: "onnx" };
 export const transformersJs = { engine: "transformers-js", name: named("@huggingface/transformers"), format: "onnx" };
 export const wllama = { engine: "wllama", name: named("@wllama/wllama"), format: "gguf" };
+/** An older release under an alias: "npm:@wllama/wllama@2.4.0". */
+export const wllama2 = {
+  engine: "wllama-2",
+  name: dependencies["wllama-2"].replace(/^npm:(.*)@/, "$1 "),
+  format: "gguf",
+};

@@ -26,6 +26,7 @@ export async function serveEngines(engines, models, isolated) {
     paths: {
       "/wasm/": here("../../wasm"),
       "/wllama/": here(`${modules}/@wllama/wllama/esm/wasm`),
+      "/wllama-2/": here(`${modules}/wllama-2/esm`),
       "/onnxruntime-web/": here(`${modules}/onnxruntime-web/dist`),
       ...models,
     },
