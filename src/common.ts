@@ -1,4 +1,5 @@
 /** What `refrain` and `refrain/web` both give. */
+export type { CacheType } from "./engine/attention-layout.ts";
 export { RefrainError } from "./errors.ts";
 export type { GenerateOptions, GenerateStats } from "./generate/generate.ts";
 export type { WeightType } from "./load-checkpoint.ts";

@@ -2,6 +2,7 @@
  * From an opened checkpoint to weights in the memory of a player, and to where and how they are to be played: the part
  * of `load` that is the same in Node and in a browser.
  */
+import type { CacheType } from "./engine/attention-layout.ts";
 import type { Host } from "./engine/wasm/host.ts";
 import { ParameterStore } from "./engine/wasm/parameter-store.ts";
 import { WasmPlayer } from "./engine/wasm/player.ts";
@@ -26,6 +27,8 @@ export type WeightType = "f32" | "f16" | "q8" | "q4";
 export interface LoadOptions {
   /** How weights are kept in memory; without it, as near to the file's own types as the engine has. */
   readonly weights?: WeightType | undefined;
+  /** How sessions keep keys and values; without it, f32. q8 has 8 bits and one scale for each head and position. */
+  readonly cache?: CacheType | undefined;
   /** Another schedule than the checkpoint's own, e.g. "each(0-14)x2". */
   readonly schedule?: string | undefined;
   /** Threads of the player; without it, the cores of this process, at most 8. */
@@ -45,6 +48,7 @@ export interface Loaded {
   readonly store: ParameterStore;
   readonly tokenizer: Tokenizer | undefined;
   readonly contextLength: number | undefined;
+  readonly cache: CacheType;
   /** Models that still play from these weights. */
   models: number;
 }
@@ -84,7 +88,8 @@ export async function loadCheckpoint(
     const parameters = parametersPlayed(config, steps);
     const choice = options.weights ?? "file";
     const storage = new Map(parameters.map((p) => [p.name, storageType(findTensor(checkpoint, p).type, choice)]));
-    const sessionOptions = { contextLength: options.contextLength };
+    const { contextLength, cache = "f32" } = options;
+    const sessionOptions = { contextLength, cache };
     const planned = planSession(config, steps, (p) => storage.get(p.name)!, 1, sessionOptions).plan;
     refuseIfTooLarge(planned, checkpoint.path, host.availableMemory());
 
@@ -96,8 +101,7 @@ export async function loadCheckpoint(
       await player.close();
       throw error;
     }
-    const { contextLength } = options;
-    const loaded = { name, path: checkpoint.path, config, player, store, tokenizer, contextLength, models: 0 };
+    const loaded = { name, path: checkpoint.path, config, player, store, tokenizer, contextLength, cache, models: 0 };
     return { loaded, steps };
   } finally {
     await checkpoint.close();

@@ -1,4 +1,5 @@
 /** A model in memory with a schedule: what can be done with it wherever it was loaded, in Node or in a browser. */
+import type { CacheType } from "./engine/attention-layout.ts";
 import { parameterBytes } from "./engine/parameter.ts";
 import { inputError } from "./errors.ts";
 import { type GenerateOptions, type GenerateStats, generate } from "./generate/generate.ts";
@@ -49,6 +50,11 @@ export class PlayableModel {
     return this.loaded.player.describe();
   }
 
+  /** How its sessions keep keys and values, where they do not say otherwise. */
+  get cache(): CacheType {
+    return this.loaded.cache;
+  }
+
   /** Bytes that the weights of this schedule take in memory, each once however often it is played. */
   get weightBytes(): number {
     const { config, store } = this.loaded;
@@ -76,8 +82,8 @@ export class PlayableModel {
 
   /** A sequence of tokens with a cache of its own; dispose of it when done. */
   session(options: SessionOptions = {}): Session {
-    const { player, store, config, contextLength } = this.loaded;
-    return new Session(player, store, config, this.steps, { contextLength, ...options });
+    const { player, store, config, contextLength, cache } = this.loaded;
+    return new Session(player, store, config, this.steps, { contextLength, cache, ...options });
   }
 
   /** The same weights in memory, another order of play. */

@@ -17,10 +17,10 @@ export type Reference =
   | { readonly parameter: Parameter }
   | { readonly table: RopeTable; readonly half: "cosines" | "sines" }
   | { readonly cache: number; readonly half: "keys" | "values" }
-  | { readonly region: "tokens" | "targets" | "scores" | "panels" };
+  | { readonly region: "tokens" | "targets" | "scratch" | "panels" };
 
 /** A word of an instruction: an integer, a float, an address, or a size that is known once the plan is. */
-export type Word = number | { readonly float: number } | Reference | { readonly size: "context" | "panel" };
+export type Word = number | { readonly float: number } | Reference | { readonly size: "context" | "panel" | "scratch" };
 
 export interface Instruction {
   readonly kernel: string;

@@ -1,5 +1,6 @@
 /** What the host sees: the two ways into the interpreter, the packers, and the table index of each kernel by name. */
-import { attention, cacheAppend } from "./attention";
+import { attention, attentionQ8 } from "./attention";
+import { cacheAppend, cacheAppendQ8 } from "./attention-cache";
 import { add, columns, gelu, swiglu, tail } from "./elementwise";
 import { embed } from "./embed";
 import { linearF16, linearF32 } from "./linear-float";
@@ -25,7 +26,9 @@ export {
 
 export const op_add: i32 = add.index;
 export const op_attention: i32 = attention.index;
+export const op_attentionQ8: i32 = attentionQ8.index;
 export const op_cacheAppend: i32 = cacheAppend.index;
+export const op_cacheAppendQ8: i32 = cacheAppendQ8.index;
 export const op_columns: i32 = columns.index;
 export const op_crossEntropy: i32 = crossEntropy.index;
 export const op_embed: i32 = embed.index;
