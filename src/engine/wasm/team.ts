@@ -5,14 +5,20 @@
  * The number of threads changes no bit of any result.
  */
 
+/** Workers have fallen asleep after so many ms without a play. */
+const ASLEEP = 2;
+/**
+ * Ms after workers were woken in which it does not matter who comes late: the scheduler may have woken them on the caller's
+ * core, and takes a few of its ticks to move them to one that is free.
+ */
+const SETTLE = 50;
 /** Pause after stalls, in ms; it doubles with every trial that stalls again. */
-const SHORTEST_PAUSE = 100;
+const SHORTEST_PAUSE = 200;
 const LONGEST_PAUSE = 3200;
 /** A pause is at least so many times as long as the play that stalled. */
 const PLAYS = 5;
-/** Stalls that are put up with: workers that have just been woken may need a moment to find a core. */
+/** Stalls that are put up with, and plays without one that make one forgotten. */
 const PATIENCE = 3;
-/** Plays without a stall that make one stall forgotten. */
 const FORGET = 20;
 
 export class Team {
@@ -20,6 +26,9 @@ export class Team {
   private pause = SHORTEST_PAUSE;
   /** Until then the caller plays alone. */
   private resume = Number.NEGATIVE_INFINITY;
+  /** When the workers were last woken, and when they were last seen. */
+  private woken = Number.NEGATIVE_INFINITY;
+  private seen = Number.NEGATIVE_INFINITY;
   private strikes = 0;
 
   constructor(threads: number) {
@@ -33,6 +42,9 @@ export class Team {
 
   /** After a play with all threads from `begin` to `end`: at how many of its barriers somebody came late. */
   report(stalls: number, begin: number, end: number): void {
+    if (begin > this.seen + ASLEEP) this.woken = begin;
+    this.seen = end;
+    if (begin < this.woken + SETTLE) return;
     if (stalls === 0) {
       this.strikes = Math.max(0, this.strikes - 1 / FORGET);
       if (end > this.resume + 2 * this.pause) this.pause = SHORTEST_PAUSE;
@@ -40,7 +52,7 @@ export class Team {
     }
     this.strikes += stalls;
     if (this.strikes < PATIENCE) return;
-    this.strikes = 1;
+    this.strikes = 0;
     this.resume = end + Math.max(this.pause, PLAYS * (end - begin));
     this.pause = Math.min(LONGEST_PAUSE, 2 * this.pause);
   }

@@ -33,13 +33,13 @@ export const TAIL: usize = 1356;
  * stay there; threads that are both running when the scheduler looks, every few ms, are moved apart. So nobody sleeps in a
  * play, unless another process keeps a thread from its core.
  */
-const PATIENT: i32 = 25_000_000;
+const PATIENT: i32 = 100_000_000;
 /** Some 20 µs: once a thread has been kept from its core so long, spinning only keeps others from theirs. */
-const IMPATIENT: i32 = 20_000;
-/** Some 300 µs: nobody who is running comes so late. */
-const LATE: i32 = 300_000;
+const IMPATIENT: i32 = 60_000;
+/** Some 1 ms: nobody who is running comes so late. */
+const LATE: i32 = 4_000_000;
 /** Loads of the epoch before a worker goes to sleep, about 1 ms: bridges what is done with a token between two plays. */
-const SPIN_EPOCH: i32 = 1_000_000;
+const SPIN_EPOCH: i32 = 4_000_000;
 
 // @ts-ignore: decorator
 @inline
