@@ -7,9 +7,7 @@ import { WasmPlayer } from "../engine/wasm/player.ts";
 import { steps as expand } from "../schedule/expand.ts";
 import { parseSchedule } from "../schedule/parse.ts";
 import { identitySteps, type Steps } from "../schedule/schedule.ts";
-import type { Checkpoint } from "../weights/checkpoint.ts";
-import { openGguf } from "../weights/gguf.ts";
-import { openHuggingFace } from "../weights/huggingface.ts";
+import { openCheckpoint } from "../weights/open.ts";
 import type { ModelConfig } from "./config.ts";
 import { loadWeights, type WeightChoice } from "./load-weights.ts";
 import { parametersPlayed } from "./network.ts";
@@ -31,7 +29,7 @@ interface Loaded {
 
 async function load(name: string, choice: WeightChoice): Promise<Loaded> {
   const path = fixturePath(name.endsWith(".gguf") ? `gguf/${name}` : `models/${name}`);
-  const checkpoint: Checkpoint = name.endsWith(".gguf") ? await openGguf(path) : await openHuggingFace(path);
+  const checkpoint = await openCheckpoint(path);
   const config = await readConfig(checkpoint);
   const steps = identitySteps(config.blocks);
   const store = new ParameterStore(player);
