@@ -20,12 +20,12 @@ export function add(i: usize, thread: i32, threads: i32): void {
 /** y = a · sigmoid(a) · b: the gate of SwiGLU (Shazeer 2020, arXiv 2002.05202, eq. 6). */
 export function swiglu(i: usize, thread: i32, threads: i32): void {
   const a = <usize>load<i32>(i, 8), b = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16), K = load<i32>(i, 20), count = rowCount(i);
-  const first = sliceColumns(K >> 5, thread, threads), last = sliceColumns(K >> 5, thread + 1, threads), one = f32x4.splat(1);
+  const first = sliceColumns(K >> 5, thread, threads), last = sliceColumns(K >> 5, thread + 1, threads), one = f32x4.splat(1), zero = f32x4.splat(0);
   for (let m = 0; m < count; m++) {
     const row = <usize>m * (<usize>K << 2);
     for (let at = row + (<usize>first << 2), end = row + (<usize>last << 2); at < end; at += 16) {
       const v = v128.load(a + at);
-      const silu = f32x4.div(v, f32x4.add(one, exp4(f32x4.neg(v))));
+      const silu = f32x4.div(v, f32x4.add(one, exp4(f32x4.sub(zero, v))));
       v128.store(y + at, f32x4.mul(silu, v128.load(b + at)));
     }
     if (wantsIntegers(i)) alsoQuantize(i, y + row, m, K, first >> 5, (last - first) >> 5);

@@ -10,23 +10,13 @@
  */
 import { FLAG_SIGNED, FLAG_SPLIT, rowCount, slice } from "./control";
 import { ACTIVATION_SCALE, startOfSum } from "./dot";
-import { integers4, lanemax } from "./simd";
+import { integers4, maxAbs } from "./simd";
 
 /** Bytes of a block's header, and what stands where in it. */
 export const HEADER: usize = 12;
 export const SCALE: usize = 0;
 export const START: usize = 4;
 export const SUM: usize = 8;
-
-// @ts-ignore: decorator
-@inline
-function maxAbs(x: usize): f32 {
-  const a = f32x4.max(f32x4.abs(v128.load(x)), f32x4.abs(v128.load(x, 16)));
-  const b = f32x4.max(f32x4.abs(v128.load(x, 32)), f32x4.abs(v128.load(x, 48)));
-  const c = f32x4.max(f32x4.abs(v128.load(x, 64)), f32x4.abs(v128.load(x, 80)));
-  const d = f32x4.max(f32x4.abs(v128.load(x, 96)), f32x4.abs(v128.load(x, 112)));
-  return lanemax(f32x4.max(f32x4.max(a, b), f32x4.max(c, d)));
-}
 
 /** Eight floats times `inverse`, rounded to nearest even, as i16. */
 // @ts-ignore: decorator
@@ -47,7 +37,7 @@ function total(n: v128): i32 {
 @inline
 function quantizeBlock<Form>(x: usize, y: usize, K: usize, block: usize): void {
   const from = x + (block << 7), to = y + (block << 5), header = y + K * sizeof<Form>() + block * HEADER;
-  const most = maxAbs(from), inverse = f32x4.splat(most > 0 ? <f32>127 / most : 0), scale: f32 = (most / 127) * ACTIVATION_SCALE;
+  const most = maxAbs(from, 32), inverse = f32x4.splat(most > 0 ? <f32>127 / most : 0), scale: f32 = (most / 127) * ACTIVATION_SCALE;
   const a = integers8(from, inverse), b = integers8(from + 32, inverse), c = integers8(from + 64, inverse), d = integers8(from + 96, inverse);
   const first = i8x16.narrow_i16x8_s(a, b), second = i8x16.narrow_i16x8_s(c, d);
   const sum = total(i16x8.add(i16x8.add(a, b), i16x8.add(c, d)));
