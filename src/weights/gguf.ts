@@ -10,7 +10,7 @@ import { type GgufHeader, type GgufTensor, readGgufHeader } from "./gguf-header.
 import { type Architecture, architectures, type HubName, hubName } from "./gguf-names.ts";
 import { quote } from "./gguf-values.ts";
 import { openFile } from "./node-file.ts";
-import { tensorReader } from "./single-file.ts";
+import { tensorReader } from "./tensor-reader.ts";
 
 /** The model in a GGUF file. Every fault of the file is an input error with a code `gguf-…`. */
 export async function openGguf(path: string): Promise<Checkpoint> {
@@ -29,11 +29,11 @@ export async function ggufCheckpoint(source: ByteSource): Promise<Checkpoint> {
   const architecture = architectureOf(header, source.name);
   const config = configFromGguf(header, architecture, source.name);
   const tensors = new Map<string, StoredTensor>();
-  const begins = new Map<string, number>();
+  const places = new Map<string, { file: ByteSource; begin: number }>();
   for (const stored of header.tensors) {
     const tensor = translate(stored, architecture, config, source.name);
     tensors.set(tensor.name, tensor);
-    begins.set(tensor.name, stored.begin);
+    places.set(tensor.name, { file: source, begin: stored.begin });
   }
   return {
     format: "gguf",
@@ -44,7 +44,7 @@ export async function ggufCheckpoint(source: ByteSource): Promise<Checkpoint> {
       const metadata = tokenizerOf(header);
       return metadata.size === 0 ? undefined : { kind: "gguf", metadata };
     },
-    read: tensorReader(source, begins),
+    ...tensorReader((name) => places.get(name)),
     close: () => source.close(),
   };
 }
