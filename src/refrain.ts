@@ -13,7 +13,7 @@ import { refuseIfTooLarge } from "./model/fit.ts";
 import { findTensor, loadWeights, storageType } from "./model/load-weights.ts";
 import { parametersPlayed } from "./model/network.ts";
 import { readConfig } from "./model/read-config.ts";
-import { type SaveOptions, saveModel } from "./model/save-model.ts";
+import type { SaveOptions } from "./model/save-model.ts";
 import { planSession, Session, type SessionOptions } from "./model/session.ts";
 import type { OnProgress } from "./progress.ts";
 import { steps as expand } from "./schedule/expand.ts";
@@ -69,6 +69,37 @@ export function resolveSchedule(config: ModelConfig, text: string | undefined): 
  * not fit this machine, a schedule that names unknown blocks.
  */
 export async function load(name: string, options: LoadOptions = {}): Promise<Model> {
+  // Threads take as long to start as a header and a vocabulary to read.
+  const [opening, starting] = await Promise.allSettled([
+    openModel(name, options),
+    WasmPlayer.create(nodeHost, options.threads === undefined ? {} : { threads: options.threads }),
+  ]);
+  if (opening.status === "rejected") {
+    if (starting.status === "fulfilled") await starting.value.close();
+    throw opening.reason;
+  }
+  const { checkpoint, parameters, choice, config, steps, tokenizer } = opening.value;
+  try {
+    if (starting.status === "rejected") throw starting.reason;
+    const player = starting.value;
+    const store = new ParameterStore(player);
+    try {
+      const { onProgress, signal } = options;
+      await loadWeights(checkpoint, parameters, choice, store, { onProgress, signal });
+    } catch (error) {
+      await player.close();
+      throw error;
+    }
+    const { contextLength } = options;
+    const loaded = { name, path: checkpoint.path, config, player, store, tokenizer, contextLength, models: 0 };
+    return new Model(loaded, steps);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** All of a model but its weights, checked to fit together and to fit this machine. */
+async function openModel(name: string, options: LoadOptions) {
   const { onProgress, signal } = options;
   const checkpoint = await openCheckpoint(name, { onProgress, signal });
   try {
@@ -89,20 +120,10 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Mod
     const sessionOptions = { contextLength: options.contextLength };
     const planned = planSession(config, steps, (p) => storage.get(p.name)!, 1, sessionOptions).plan;
     refuseIfTooLarge(planned, checkpoint.path, nodeHost.availableMemory());
-
-    const player = await WasmPlayer.create(nodeHost, options.threads === undefined ? {} : { threads: options.threads });
-    const store = new ParameterStore(player);
-    try {
-      await loadWeights(checkpoint, parameters, choice, store, { onProgress, signal });
-    } catch (error) {
-      await player.close();
-      throw error;
-    }
-    const { contextLength } = options;
-    const loaded = { name, path: checkpoint.path, config, player, store, tokenizer, contextLength, models: 0 };
-    return new Model(loaded, steps);
-  } finally {
+    return { checkpoint, parameters, choice, config, steps, tokenizer } as const;
+  } catch (error) {
     await checkpoint.close();
+    throw error;
   }
 }
 
@@ -195,6 +216,8 @@ export class Model {
     const checkpoint: Checkpoint = await openCheckpoint(this.path);
     try {
       const extraFiles = { ...this.tokenizer?.files(), ...options.extraFiles };
+      // What writes models is loaded by those alone who write one.
+      const { saveModel } = await import("./model/save-model.ts");
       await saveModel(folder, checkpoint, this.config, this.steps, { ...options, extraFiles });
     } finally {
       await checkpoint.close();

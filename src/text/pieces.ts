@@ -72,7 +72,7 @@ export class Pieces {
   text(id: number): string | undefined {
     const added = this.addedTexts.get(id);
     if (added !== undefined) return added;
-    if (!(id >= 0 && id < this.texts.length) || this.holes.has(id)) return undefined;
+    if (!Number.isInteger(id) || id < 0 || id >= this.texts.length || this.holes.has(id)) return undefined;
     this.known[id] ??= this.texts.text(id);
     return this.known[id];
   }
