@@ -16,12 +16,13 @@ import { countAsOurs } from "./machine.mjs";
  * @typedef {object} Result
  * @property {number[]} times milliseconds of each part of the work: tokens, or the prompt
  * @property {number} [best] the likeliest token at the end, to see that engines compute the same
+ * @property {number} peakBytes most memory that the process has had so far, added by it
  */
 
 const self = fileURLToPath(import.meta.url);
 
 /**
- * @param {"refrain" | "llama-cpp" | "read-loop"} name
+ * @param {string} name of a file in engines/
  * @param {object} options for the `open` of that engine
  */
 export async function startEngine(name, options) {
@@ -59,7 +60,8 @@ async function serve(name) {
     let reply;
     try {
       if (message.open) engine = await open(message.open);
-      reply = { answer: message.open ? engine.info : await engine.time(message.work) };
+      const answer = message.open ? engine.info : await engine.time(message.work);
+      reply = { answer: { ...answer, peakBytes: process.resourceUsage().maxRSS * 1024 } };
     } catch (error) {
       reply = { error: error instanceof Error ? error.message : String(error) };
     }

@@ -1,18 +1,19 @@
 /** The engines of one table, each in its process, and what they are asked to do. */
 import { startEngine } from "./child.mjs";
-import { peerName } from "./peer.mjs";
 import { median } from "./report.mjs";
 
 /**
  * @typedef {object} Options
- * @property {string | undefined} model a GGUF file instead of the random models
- * @property {readonly ("q4" | "q8")[]} types of the random models
+ * @property {string | undefined} model the one GGUF file that is to be measured, if only one
+ * @property {readonly string[]} files that one, or all real models there are
+ * @property {readonly ("q4" | "q8")[]} types of the random models; none where only one file is measured
  * @property {number} threads of every engine
  * @property {number} rounds
  * @property {number} tokens decoded in a round
+ * @property {boolean} quick measure fewer things
+ * @property {string | undefined} images folder for pictures
  */
 
-const CONTEXT = 512;
 /** Passes of the read loop in a round. */
 const PASSES = 10;
 
@@ -26,29 +27,42 @@ const lane = (engine, work) => async () => {
 
 export class Contest {
   #threads;
+  #context;
   #engines = [];
 
-  /** @param {number} threads */
-  constructor(threads) {
+  /**
+   * @param {number} threads
+   * @param {number} context positions in the cache of every engine
+   */
+  constructor(threads, context = 512) {
     this.#threads = threads;
+    this.#context = context;
   }
 
   /**
    * Loads the model at `path` into an engine of its own.
-   * @param {"refrain" | "llama-cpp"} name
+   * @param {string} name of the engine
+   * @param {object} more options of that engine
    */
-  async start(name, path, threads = this.#threads) {
-    return this.#keep(await startEngine(name, { path, threads, context: CONTEXT }));
+  async start(name, path, more = {}) {
+    return this.#keep(await startEngine(name, { path, threads: this.#threads, context: this.#context, ...more }));
   }
 
   /**
-   * llama.cpp with our number of threads and with one, by the names that rows give them: it starts its threads anew for
-   * each token, and where few cores are there, one alone can be faster.
+   * Peers with our number of threads and with one, by the names that rows give them: where few cores are there, one thread
+   * alone can be faster.
+   * @param {readonly { engine: string, name: string, format: string }[]} peers
+   * @param {Readonly<Record<string, string>>} files path of the model, by format
+   * @returns {Promise<[string, object][]>}
    */
-  async startPeers(path) {
-    const peers = { [peerName]: await this.start("llama-cpp", path) };
-    if (this.#threads > 1) peers[`${peerName}, 1 thread`] = await this.start("llama-cpp", path, 1);
-    return Object.entries(peers);
+  async startPeers(peers, files) {
+    const started = [];
+    for (const { engine, name, format } of peers) {
+      started.push([name, await this.start(engine, files[format])]);
+      if (this.#threads === 1) continue;
+      started.push([`${name}, 1 thread`, await this.start(engine, files[format], { threads: 1 })]);
+    }
+    return started;
   }
 
   /** A lane that decodes so many tokens after a prompt: milliseconds a token, the median of them. */

@@ -28,6 +28,7 @@ export async function watchOthers(work) {
 
 /** What share of the processors other processes took while we watched. */
 export function describeOthers() {
+  if (watched.capacity === 0) return "how busy the machine was with other work was not watched";
   const share = Math.max(0, Math.round((100 * watched.others) / watched.capacity));
   const warning = share > 5 ? ": these figures compare nothing, repeat them on a quiet machine" : "";
   return `other processes took ${share} % of the processors meanwhile${warning}`;

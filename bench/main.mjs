@@ -1,24 +1,30 @@
 /**
- * `npm run bench -- [decode] [prefill] [startup] [options]`: what stands in README.md. Without a name, all of them.
+ * `npm run bench -- [name …] [options]`: what stands in README.md. Without a name, all of them.
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { browser } from "./browser.mjs";
 import { decode } from "./decode.mjs";
+import { depth } from "./depth.mjs";
+import { firstToken } from "./first-token.mjs";
 import { describeOthers } from "./machine.mjs";
+import { smolLM2Path } from "./models.mjs";
+import { peak } from "./peak.mjs";
 import { prefill } from "./prefill.mjs";
 import { printMachine, rowKeys } from "./report.mjs";
-import { startup } from "./startup.mjs";
+import { printTargets } from "./targets.mjs";
 
-const usage = `usage: npm run bench -- [decode] [prefill] [startup] [options]
-  --model FILE.gguf  a real model instead of the random ones
+const benchmarks = { decode, prefill, depth, peak, "first-token": firstToken, browser };
+
+const usage = `usage: npm run bench -- [${Object.keys(benchmarks).join("] [")}] [options]
+  --model FILE.gguf  only this model, not the random ones
   --type q4|q8       only one of the two weight types of the random models
   --threads N        threads of every engine (2)
   --rounds N         rounds that count (9; with --quick 3)
-  --tokens N         tokens decoded in a round (48; with --quick 24)
-  --quick            fewer rounds of fewer tokens
+  --tokens N         tokens decoded in a round (48; with --quick 16)
+  --quick            some two minutes: fewer rounds, tokens and models
+  --images FOLDER    draw the curves of depth into it
   --json FILE        write the rows as JSON`;
-
-const benchmarks = { decode, prefill, startup };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -29,6 +35,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string" },
     tokens: { type: "string" },
     quick: { type: "boolean", default: false },
+    images: { type: "string" },
     json: { type: "string" },
     help: { type: "boolean", default: false },
   },
@@ -47,17 +54,23 @@ if (values.help) {
 for (const name of names) if (!Object.hasOwn(benchmarks, name)) stop(`there is no benchmark "${name}"`);
 if (values.type !== undefined && !["q4", "q8"].includes(values.type)) stop(`there is no type "${values.type}"`);
 
+const real = values.model ?? smolLM2Path();
 /** @type {import("./contest.mjs").Options} */
 const options = {
   model: values.model,
-  types: values.type === undefined ? ["q4", "q8"] : [values.type],
+  files: real === undefined ? [] : [real],
+  types: values.model !== undefined ? [] : values.type === undefined ? ["q4", "q8"] : [values.type],
   threads: whole(values.threads),
   rounds: whole(values.rounds ?? (values.quick ? "3" : "9")),
-  tokens: whole(values.tokens ?? (values.quick ? "24" : "48")),
+  tokens: whole(values.tokens ?? (values.quick ? "16" : "48")),
+  quick: values.quick,
+  images: values.images,
 };
+if (real === undefined) console.error("SmolLM2-135M-Instruct is not measured; `npm run fetch-models` gets it");
 
-if (!existsSync(new URL("node_modules/node-llama-cpp", import.meta.url))) {
-  stop("the peers are not installed; run: npm --prefix bench install");
+for (const name of ["node-llama-cpp", "onnxruntime-node", "@huggingface/transformers", "@wllama/wllama"]) {
+  if (existsSync(new URL(`node_modules/${name}`, import.meta.url))) continue;
+  stop(`${name}, which we are compared with, is not installed; run: npm --prefix bench install`);
 }
 
 printMachine();
@@ -68,5 +81,6 @@ try {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);
 }
+printTargets(rows);
 console.log(describeOthers());
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, rowKeys, 2)}\n`);

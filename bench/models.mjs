@@ -4,18 +4,19 @@
  * 512 entries: what is compared is the blocks, not the projection to the vocabulary.
  */
 import { existsSync } from "node:fs";
-import { mkdir, open, rename } from "node:fs/promises";
+import { mkdir, open, rename, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { writeGguf } from "../dist/weights/gguf-write.js";
 import { quantizeQ4_0, quantizeQ8_0 } from "../dist/weights/quantize.js";
+import { decoderFromGguf } from "./onnx/decoder.mjs";
 
 const WIDTH = 576;
 const HIDDEN = 1536;
 const HEADS = 9;
 const KV_HEADS = 3;
 const HEAD = 64;
-export const VOCABULARY = 512;
+const VOCABULARY = 512;
 
 const formats = {
   q4: { type: "Q4_0", blockBytes: 18, quantize: quantizeQ4_0, fileType: 2 },
@@ -28,11 +29,10 @@ const formats = {
  * @param {"q4" | "q8"} type
  */
 export async function randomModel(blocks, type) {
-  const folder = process.env.REFRAIN_BENCH_CACHE ?? join(homedir(), ".cache", "refrain-bench");
-  const path = join(folder, `llama-${WIDTH}x${blocks}-${type}-v1.gguf`);
+  const path = join(cacheFolder(), `${nameOf(blocks, type)}.gguf`);
   if (existsSync(path)) return path;
   console.error(`writing ${path}`);
-  await mkdir(folder, { recursive: true });
+  await mkdir(cacheFolder(), { recursive: true });
   const file = await open(`${path}.partial`, "w");
   for await (const chunk of writeGguf(metadata(blocks, formats[type].fileType), tensors(blocks, formats[type]))) {
     await file.writeFile(chunk);
@@ -40,6 +40,54 @@ export async function randomModel(blocks, type) {
   await file.close();
   await rename(`${path}.partial`, path);
   return path;
+}
+
+/**
+ * Path of the .onnx file with the weights of `randomModel(blocks, type)`, whose graph plays every block so often, in a folder as
+ * transformers.js wants it; writes it where it is missing.
+ * @param {number} blocks
+ * @param {"q4" | "q8"} type
+ * @param {number} plays
+ * @param {boolean} dynamic the weights rounded again, to 8 bits a row: see onnx/dynamic.mjs
+ */
+export async function randomOnnx(blocks, type, plays = 1, dynamic = false) {
+  const folder = join(cacheFolder(), `${nameOf(blocks, type)}-onnx-x${plays}${dynamic ? "-dynamic" : ""}`);
+  const path = join(folder, "onnx", "model.onnx");
+  if (existsSync(path)) return path;
+  const gguf = await randomModel(blocks, type);
+  console.error(`writing ${path}`);
+  await mkdir(join(folder, "onnx"), { recursive: true });
+  await writeFile(join(folder, "config.json"), JSON.stringify(onnxConfig(blocks * plays)));
+  await writeFile(`${path}.partial`, await decoderFromGguf(gguf, plays, dynamic));
+  await rename(`${path}.partial`, path);
+  return path;
+}
+
+/** SmolLM2-135M-Instruct, where the tests keep it (`REFRAIN_TEST_CACHE`), or undefined. */
+export function smolLM2Path() {
+  const folder = process.env.REFRAIN_TEST_CACHE ?? join(homedir(), ".cache", "refrain-test");
+  const path = join(folder, "SmolLM2-135M-Instruct.Q4_1.gguf");
+  return existsSync(path) ? path : undefined;
+}
+
+const cacheFolder = () => process.env.REFRAIN_BENCH_CACHE ?? join(homedir(), ".cache", "refrain-bench");
+const nameOf = (blocks, type) => `llama-${WIDTH}x${blocks}-${type}-v1`;
+
+/** What transformers.js reads of a model: its class, and the sizes of the cache. */
+function onnxConfig(steps) {
+  return {
+    model_type: "llama",
+    architectures: ["LlamaForCausalLM"],
+    hidden_size: WIDTH,
+    intermediate_size: HIDDEN,
+    num_hidden_layers: steps,
+    num_attention_heads: HEADS,
+    num_key_value_heads: KV_HEADS,
+    head_dim: HEAD,
+    vocab_size: VOCABULARY,
+    bos_token_id: 1,
+    eos_token_id: 2,
+  };
 }
 
 function metadata(blocks, fileType) {

@@ -55,13 +55,21 @@ export function printRows(title, rows) {
     ratio.toFixed(2),
     peerName,
   ]);
-  const widths = header.map((_, c) => Math.max(...[header, ...lines].map((line) => line[c].length)));
-  const text = (line) =>
-    line
-      .map((cell, c) => (c > 0 && c < header.length - 1 ? cell.padStart(widths[c]) : cell.padEnd(widths[c])))
-      .join("  ");
-  console.log(`\n${title}, ${rows[0].unit}, medians of ${rows[0].rounds} rounds (ratio above 1: ours is faster)`);
-  for (const line of [header, ...lines]) console.log(text(line).trimEnd());
+  const better = rows[0].unit === "MB" ? "smaller" : "faster";
+  console.log(`\n${title}, ${rows[0].unit}, medians of ${rows[0].rounds} rounds (ratio above 1: ours is ${better})`);
+  printTable([header, ...lines], [1, 2, 3, 4, 5]);
+}
+
+/**
+ * @param {readonly (readonly string[])[]} lines
+ * @param {readonly number[]} numbers columns that end flush
+ */
+export function printTable(lines, numbers) {
+  const widths = lines[0].map((_, c) => Math.max(...lines.map((line) => line[c].length)));
+  for (const line of lines) {
+    const cells = line.map((cell, c) => (numbers.includes(c) ? cell.padStart(widths[c]) : cell.padEnd(widths[c])));
+    console.log(cells.join("  ").trimEnd());
+  }
 }
 
 export function printMachine() {

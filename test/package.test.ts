@@ -59,6 +59,7 @@ describe("the package", () => {
     for (const needed of [
       "dist/index.js",
       "dist/index.d.ts",
+      "dist/web.js",
       "dist/cli/main.js",
       "wasm/relaxed-threads.wasm",
       "wasm/plain-single.wasm",

@@ -1,9 +1,10 @@
 /** Refrain, through its library. A step is `session.play` of one token: it ends with the logits in memory. */
 import { load } from "../../dist/index.js";
+import { indexOfGreatest } from "./logits.mjs";
 
-/** @param {{ path: string, threads: number, context: number }} options */
-export async function open({ path, threads, context }) {
-  const model = await load(path, { threads, contextLength: context });
+/** @param {{ path: string, threads: number, context: number, weights?: string }} options */
+export async function open({ path, threads, context, weights }) {
+  const model = await load(path, { threads, contextLength: context, weights });
   const sessions = new Map();
   const sessionOf = (schedule) => {
     let session = sessions.get(schedule);
@@ -28,13 +29,8 @@ export async function open({ path, threads, context }) {
         session.play([token]);
         times.push(performance.now() - start);
       }
-      return { times: tokens ? times : [read - begin], best: indexOfGreatest(session.logits(0)) };
+      const best = indexOfGreatest(session.logits(0));
+      return { times: tokens ? times : [read - begin], best, cacheBytes: session.plan.cacheBytes };
     },
   };
-}
-
-function indexOfGreatest(values) {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
-  return best;
 }

@@ -39,12 +39,26 @@ describe("eval", () => {
     expect(JSON.parse(short.out).perplexity).not.toBeCloseTo(JSON.parse(plain.out).perplexity, 3);
   });
 
+  it("shows what an 8-bit cache costs, and says that there was one", async () => {
+    const words = [at.model, "--text", at.text, "--tokens", "300"];
+    const [f32, q8] = [await evaluate(...words, "--json"), await evaluate(...words, "--json", "--cache", "q8")];
+    expect([JSON.parse(f32.out).cache, JSON.parse(q8.out).cache]).toEqual(["f32", "q8"]);
+    expect(JSON.parse(q8.out).perplexity).not.toBe(JSON.parse(f32.out).perplexity);
+    expect(JSON.parse(q8.out).perplexity / JSON.parse(f32.out).perplexity).toBeCloseTo(1, 2);
+    expect((await evaluate(...words, "--cache", "q8")).out).toContain("schedule 0-2, q8 cache");
+  });
+
   it.each<[string, (b: Bench) => string[], string | RegExp]>([
     ["no text", (b) => [b.model], "refrain eval: --text FILE is missing"],
     ["an empty text", (b) => [b.model, "--text", b.empty], "is empty"],
     ["a text in Latin 1", (b) => [b.model, "--text", b.latin1], "is not UTF-8"],
     ["a text that is missing", (b) => [b.model, "--text", b.path("none.txt")], /none\.txt/],
     ["a model without a tokenizer", (b) => [gpt2, "--text", b.text], "test/fixtures/models/gpt2 has no tokenizer"],
+    [
+      "a cache that there is not",
+      (b) => [b.model, "--text", b.text, "--cache", "q4"],
+      'got "q4", expected one of f32, q8',
+    ],
     ["a window beyond the context", (b) => [b.model, "--text", b.text, "--window", "200"], /200[\s\S]*128/],
     [
       "a stride beyond the window",

@@ -87,7 +87,7 @@ describe("run", () => {
   it("prints the plan when asked, and goes on", async () => {
     const { code, out, err } = await greedy("-n", "3", "--plan", "--json");
     expect({ code, text: typeof JSON.parse(out).text }).toEqual({ code: 0, text: "string" });
-    expect(err).toMatch(/^weights .*\ncaches .* 3 played attentions × 128 positions\n[\s\S]*\nprogram .*\n$/);
+    expect(err).toMatch(/^weights .*\ncaches .* 3 played attentions × 128 positions, f32\n[\s\S]*\nprogram .*\n$/);
   });
 
   it("reads the prompt from a pipe, without its last line break", async () => {

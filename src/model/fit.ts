@@ -8,13 +8,13 @@ const ADDRESS_SPACE = 2 ** 32;
 export interface Footprint {
   readonly weights: number;
   readonly caches: number;
-  /** Activations, scratch and the program. */
+  /** Activations and scratch. */
   readonly working: number;
   readonly total: number;
 }
 
 export function footprint(plan: Plan): Footprint {
-  const working = plan.activationBytes + plan.scratchBytes;
+  const working = plan.activationBytes + plan.scratchBytes + plan.limits.threads * plan.panelBytes;
   const total = plan.weightBytes + plan.cacheBytes + working;
   return { weights: plan.weightBytes, caches: plan.cacheBytes, working, total };
 }

@@ -7,9 +7,7 @@ import { WasmPlayer } from "../engine/wasm/player.ts";
 import { steps as expand } from "../schedule/expand.ts";
 import { parseSchedule } from "../schedule/parse.ts";
 import { identitySteps, type Steps } from "../schedule/schedule.ts";
-import type { Checkpoint } from "../weights/checkpoint.ts";
-import { openGguf } from "../weights/gguf.ts";
-import { openHuggingFace } from "../weights/huggingface.ts";
+import { openCheckpoint } from "../weights/open.ts";
 import type { ModelConfig } from "./config.ts";
 import { loadWeights, type WeightChoice } from "./load-weights.ts";
 import { parametersPlayed } from "./network.ts";
@@ -31,7 +29,7 @@ interface Loaded {
 
 async function load(name: string, choice: WeightChoice): Promise<Loaded> {
   const path = fixturePath(name.endsWith(".gguf") ? `gguf/${name}` : `models/${name}`);
-  const checkpoint: Checkpoint = name.endsWith(".gguf") ? await openGguf(path) : await openHuggingFace(path);
+  const checkpoint = await openCheckpoint(path);
   const config = await readConfig(checkpoint);
   const steps = identitySteps(config.blocks);
   const store = new ParameterStore(player);
@@ -154,6 +152,21 @@ describe("a session", () => {
     session.rewind(4);
     expect((await session.feed([5])).slice()).toEqual(expected);
     session.dispose();
+    model.dispose();
+  });
+
+  it("keeps keys and values in 8 bits where it is asked to", async () => {
+    const model = await load("qwen3", "f32");
+    const { ids } = readReference("qwen3").sequences[0]!;
+    const [f32, q8] = [model.session(), model.session({ cache: "q8" })];
+    expect(q8.plan.cacheBytes).toBeLessThan(f32.plan.cacheBytes / 2);
+    const expected = await f32.feed(ids);
+    const spread = Math.max(...expected) - Math.min(...expected);
+    const difference = worst(await q8.feed(ids), expected);
+    expect(difference).toBeGreaterThan(0);
+    expect(difference / spread).toBeLessThan(0.02);
+    f32.dispose();
+    q8.dispose();
     model.dispose();
   });
 

@@ -5,9 +5,10 @@ import { bytesSource } from "./byte-source.ts";
 import type { Checkpoint, StoredTensor } from "./checkpoint.ts";
 import { dequantize } from "./dequantize.ts";
 import { ggufBytes, zeros } from "./gguf.testing.ts";
-import { ggufCheckpoint, openGguf } from "./gguf.ts";
+import { ggufCheckpoint } from "./gguf.ts";
 import type { GgufEntry, TensorToWrite } from "./gguf-write.ts";
 import { openHuggingFace } from "./huggingface.ts";
+import { openCheckpoint } from "./open.ts";
 import type { TextList } from "./text-list.ts";
 
 const opened: Checkpoint[] = [];
@@ -65,7 +66,7 @@ describe("a GGUF is the same model as the folder that it was made from", () => {
 
   describe.each(Object.keys(models))("%s", (name) => {
     it("config", async () => {
-      const ours = await keep(openGguf(fixturePath(`gguf/${name}.gguf`)));
+      const ours = await keep(openCheckpoint(fixturePath(`gguf/${name}.gguf`)));
       const theirs = await keep(openHuggingFace(fixturePath(`models/${name}`)));
       const pick = ({ config }: Checkpoint) => Object.fromEntries(models[name]!.map((key) => [key, config[key]]));
       expect(pick(ours)).toEqual(pick(theirs));
@@ -76,7 +77,7 @@ describe("a GGUF is the same model as the folder that it was made from", () => {
     });
 
     it("tensors", async () => {
-      const ours = await keep(openGguf(fixturePath(`gguf/${name}.gguf`)));
+      const ours = await keep(openCheckpoint(fixturePath(`gguf/${name}.gguf`)));
       const theirs = await keep(openHuggingFace(fixturePath(`models/${name}`)));
       const names = [...ours.tensors.keys()].filter((tensor) => tensor !== "rope_freqs.weight");
       expect(names.sort()).toEqual([...theirs.tensors.keys()].sort());
@@ -88,7 +89,7 @@ describe("a GGUF is the same model as the folder that it was made from", () => {
   });
 
   it("llama3-rope: the factors of its frequencies are a tensor", async () => {
-    const checkpoint = await keep(openGguf(fixturePath("gguf/llama3-rope.gguf")));
+    const checkpoint = await keep(openCheckpoint(fixturePath("gguf/llama3-rope.gguf")));
     const tensor = checkpoint.tensors.get("rope_freqs.weight")!;
     expect(tensor).toMatchObject({ type: "F32", shape: [8] });
     const { values } = await valuesOf(checkpoint, tensor);
@@ -97,7 +98,7 @@ describe("a GGUF is the same model as the folder that it was made from", () => {
   });
 
   it("llama-gqa: its vocabulary is what stands in the file", async () => {
-    const vocabulary = await (await keep(openGguf(fixturePath("gguf/llama-gqa.gguf")))).vocabulary();
+    const vocabulary = await (await keep(openCheckpoint(fixturePath("gguf/llama-gqa.gguf")))).vocabulary();
     expect(vocabulary).toMatchObject({ kind: "gguf" });
     const { metadata } = vocabulary as { metadata: ReadonlyMap<string, unknown> };
     expect([...metadata.keys()].every((key) => key.startsWith("tokenizer."))).toBe(true);
@@ -245,7 +246,7 @@ describe("tensors", () => {
 
 describe.skipIf(smolLM2Path() === undefined)("SmolLM2-135M-Instruct (needs test/fetch-models.mjs)", () => {
   it("opens from its header alone", async () => {
-    const { config, tensors } = await keep(openGguf(smolLM2Path()!));
+    const { config, tensors } = await keep(openCheckpoint(smolLM2Path()!));
     expect(config).toMatchObject({
       model_type: "llama",
       vocab_size: 49_152,

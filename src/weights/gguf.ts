@@ -9,22 +9,22 @@ import { architectureOf, type ConfigRecord, configFromGguf } from "./gguf-config
 import { type GgufHeader, type GgufTensor, readGgufHeader } from "./gguf-header.ts";
 import { type Architecture, architectures, type HubName, hubName } from "./gguf-names.ts";
 import { quote } from "./gguf-values.ts";
-import { openFile } from "./node-file.ts";
 import { tensorReader } from "./tensor-reader.ts";
 
-/** The model in a GGUF file. Every fault of the file is an input error with a code `gguf-…`. */
-export async function openGguf(path: string): Promise<Checkpoint> {
-  const file = await openFile(path);
+/**
+ * The model in a GGUF file. Closing the checkpoint closes the source, and so does a fault of the file: an input error with
+ * a code `gguf-…`.
+ */
+export async function ggufCheckpoint(source: ByteSource): Promise<Checkpoint> {
   try {
-    return await ggufCheckpoint(file);
+    return await readCheckpoint(source);
   } catch (error) {
-    await file.close();
+    await source.close();
     throw error;
   }
 }
 
-/** The same for any source of bytes; closing the checkpoint closes the source. */
-export async function ggufCheckpoint(source: ByteSource): Promise<Checkpoint> {
+async function readCheckpoint(source: ByteSource): Promise<Checkpoint> {
   const header = await readGgufHeader(source);
   const architecture = architectureOf(header, source.name);
   const config = configFromGguf(header, architecture, source.name);

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { inputError, type RefrainError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { openGguf } from "./gguf.ts";
+import { ggufCheckpoint } from "./gguf.ts";
 import { isHubName } from "./hub-name.ts";
 import { openHuggingFace } from "./huggingface.ts";
 import { openLlama2c } from "./llama2c.ts";
@@ -61,7 +61,7 @@ async function openModelFile(path: string): Promise<Checkpoint> {
   } finally {
     await file.close();
   }
-  if (start === "GGUF" || path.endsWith(".gguf")) return openGguf(path);
+  if (start === "GGUF" || path.endsWith(".gguf")) return ggufCheckpoint(await openFile(path));
   if (path.endsWith(".safetensors")) {
     // A shard stands for the whole model.
     return openHuggingFace(dirname(path), ...(/-of-\d+\.safetensors$/.test(path) ? [] : [basename(path)]));

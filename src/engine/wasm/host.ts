@@ -1,7 +1,8 @@
 /**
  * What a player needs from where it runs: the bytes of a kernel build, and a way to start workers.
- * `node-host.ts` is the one for Node; a page brings its own.
+ * `node-host.ts` is the one for Node, `web-host.ts` the one for browsers.
  */
+import type { VariantName } from "./variant.ts";
 
 export interface HostWorker {
   /** Resolves when the worker stands ready to play. */
@@ -20,10 +21,10 @@ export interface Host {
   /** Called once before the first compilation, to switch on what the engine has behind a flag. */
   prepare(): void;
   /** Bytes of `relaxed-threads.wasm` and so on. */
-  kernels(variantName: string): Promise<Uint8Array>;
+  kernels(variantName: VariantName): Promise<Uint8Array>;
   startWorker(task: WorkerTask): HostWorker;
   /** Cores that this process may use. */
   readonly cores: number;
-  /** Bytes of memory that the system can still give. */
+  /** Bytes of memory that the system can still give; infinite where it does not say. */
   availableMemory(): number;
 }

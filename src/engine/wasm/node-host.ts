@@ -3,26 +3,13 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism, freemem } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
-import { FAILED } from "./control.ts";
 import type { Host } from "./host.ts";
+import { workerLoop } from "./worker-loop.ts";
 
-/**
- * The whole of a worker: make an instance over the shared memory, say so, and stay in wasm until told to stop.
- * A string, so that bundlers and TypeScript runners have no file to lose.
- */
 const workerSource = `
-const FAILED = ${FAILED};
-const { parentPort, workerData } = require("node:worker_threads");
-const { module, memory, thread, threads } = workerData;
-const { exports } = new WebAssembly.Instance(module, { env: { memory, abort() {} } });
-parentPort.postMessage("ready");
-try {
-  exports.work(thread, threads, 0);
-} catch (error) {
-  new Int32Array(memory.buffer)[FAILED / 4] = 1;
-  throw error;
-}
-`;
+const { parentPort, workerData: task } = require("node:worker_threads");
+const ready = () => parentPort.postMessage("ready");
+${workerLoop}`;
 
 export const nodeHost: Host = {
   cores: availableParallelism(),

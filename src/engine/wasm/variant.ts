@@ -9,7 +9,11 @@ export interface Variant {
   readonly threads: boolean;
 }
 
-export const variantName = (variant: Variant): string => `${variant.simd}-${variant.threads ? "threads" : "single"}`;
+/** `relaxed-threads` and so on: how the files in `wasm/` are called. */
+export type VariantName = `${Variant["simd"]}-${"threads" | "single"}`;
+
+export const variantName = (variant: Variant): VariantName =>
+  `${variant.simd}-${variant.threads ? "threads" : "single"}`;
 
 /** A module with one function without parameters, exported as "f". */
 function moduleOf(resultType: number, body: readonly number[]): Uint8Array<ArrayBuffer> {
@@ -51,8 +55,10 @@ export function hasDotInstruction(): boolean {
   return dot(BYTES_127, BYTES_255) === 4 * 127 * 255 || dot(BYTES_128, BYTES_128) === 4 * 128 * 128;
 }
 
-/** Shared memory can be made: in a browser only where the page is cross-origin isolated. */
+/** Memory can be shared with workers: in a browser only where the page is cross-origin isolated. */
 export function hasSharedMemory(): boolean {
+  // Chromium makes such memory on any page and refuses only to send it to a worker. Node knows no such pages.
+  if (globalThis.crossOriginIsolated === false) return false;
   try {
     new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
     return true;

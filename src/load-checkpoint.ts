@@ -1,0 +1,109 @@
+/**
+ * From an opened checkpoint to weights in the memory of a player, and to where and how they are to be played: the part
+ * of `load` that is the same in Node and in a browser.
+ */
+import type { CacheType } from "./engine/attention-layout.ts";
+import type { Host } from "./engine/wasm/host.ts";
+import { ParameterStore } from "./engine/wasm/parameter-store.ts";
+import { WasmPlayer } from "./engine/wasm/player.ts";
+import { inputError } from "./errors.ts";
+import type { ModelConfig } from "./model/config.ts";
+import { refuseIfTooLarge } from "./model/fit.ts";
+import { findTensor, loadWeights, storageType } from "./model/load-weights.ts";
+import { parametersPlayed } from "./model/network.ts";
+import { readConfig } from "./model/read-config.ts";
+import { planSession } from "./model/session.ts";
+import type { OnProgress } from "./progress.ts";
+import { steps as expand } from "./schedule/expand.ts";
+import { parseSchedule } from "./schedule/parse.ts";
+import { identitySteps, type Steps } from "./schedule/schedule.ts";
+import { validateSchedule } from "./schedule/validate.ts";
+import { openTokenizer, type Tokenizer } from "./text/tokenizer.ts";
+import type { Checkpoint } from "./weights/checkpoint.ts";
+
+/** How weights are kept in memory. `q8` and `q4` are blocks of 32 with one scale each (GGUF's Q8_0 and Q4_0). */
+export type WeightType = "f32" | "f16" | "q8" | "q4";
+
+export interface LoadOptions {
+  /** How weights are kept in memory; without it, as near to the file's own types as the engine has. */
+  readonly weights?: WeightType | undefined;
+  /** How sessions keep keys and values; without it, f32. q8 has 8 bits and one scale for each head and position. */
+  readonly cache?: CacheType | undefined;
+  /** Another schedule than the checkpoint's own, e.g. "each(0-14)x2". */
+  readonly schedule?: string | undefined;
+  /** Threads of the player; without it, the cores of this process, at most 8. */
+  readonly threads?: number | undefined;
+  /** Longest sequence of a session, in tokens; without it the model's own limit, at most 2,048. */
+  readonly contextLength?: number | undefined;
+  readonly onProgress?: OnProgress | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What models with different schedules share: weights in a player's memory, and where they came from. */
+export interface Loaded {
+  readonly name: string;
+  readonly path: string;
+  readonly config: ModelConfig;
+  readonly player: WasmPlayer;
+  readonly store: ParameterStore;
+  readonly tokenizer: Tokenizer | undefined;
+  readonly contextLength: number | undefined;
+  readonly cache: CacheType;
+  /** Models that still play from these weights. */
+  models: number;
+}
+
+/** The steps that `text` names, or the checkpoint's own where there is none; every block must exist. */
+export function resolveSchedule(config: ModelConfig, text: string | undefined): Steps {
+  const wanted = text ?? config.schedule;
+  if (wanted === undefined) return identitySteps(config.blocks);
+  const schedule = parseSchedule(wanted);
+  validateSchedule(schedule, config.blocks);
+  return expand(schedule);
+}
+
+/**
+ * Loads what the schedule plays, and closes the checkpoint. `name` is what the caller knows the model by. Errors: those that
+ * `load` in refrain.ts names.
+ */
+export async function loadCheckpoint(
+  checkpoint: Checkpoint,
+  host: Host,
+  name: string,
+  options: LoadOptions,
+): Promise<{ loaded: Loaded; steps: Steps }> {
+  const { onProgress, signal } = options;
+  try {
+    const config = await readConfig(checkpoint);
+    const steps = resolveSchedule(config, options.schedule);
+    const vocabulary = await checkpoint.vocabulary();
+    const tokenizer = vocabulary && (await openTokenizer(vocabulary));
+    if (tokenizer && tokenizer.vocabSize > config.vocabSize) {
+      throw inputError(
+        "tokenizer-mismatch",
+        `${checkpoint.path}: the tokenizer has ids up to ${tokenizer.vocabSize - 1}, the model ${config.vocabSize} embeddings`,
+        "The tokenizer belongs to another model.",
+      );
+    }
+    const parameters = parametersPlayed(config, steps);
+    const choice = options.weights ?? "file";
+    const storage = new Map(parameters.map((p) => [p.name, storageType(findTensor(checkpoint, p).type, choice)]));
+    const { contextLength, cache = "f32" } = options;
+    const sessionOptions = { contextLength, cache };
+    const planned = planSession(config, steps, (p) => storage.get(p.name)!, 1, sessionOptions).plan;
+    refuseIfTooLarge(planned, checkpoint.path, host.availableMemory());
+
+    const player = await WasmPlayer.create(host, options.threads === undefined ? {} : { threads: options.threads });
+    const store = new ParameterStore(player);
+    try {
+      await loadWeights(checkpoint, parameters, choice, store, { onProgress, signal });
+    } catch (error) {
+      await player.close();
+      throw error;
+    }
+    const loaded = { name, path: checkpoint.path, config, player, store, tokenizer, contextLength, cache, models: 0 };
+    return { loaded, steps };
+  } finally {
+    await checkpoint.close();
+  }
+}
