@@ -4,7 +4,7 @@
  */
 import { nodeHost } from "./engine/wasm/node-host.ts";
 import { type LoadOptions, loadCheckpoint } from "./load-checkpoint.ts";
-import { type SaveOptions, saveModel } from "./model/save-model.ts";
+import type { SaveOptions } from "./model/save-model.ts";
 import { PlayableModel } from "./playable-model.ts";
 import { openCheckpoint } from "./weights/open.ts";
 
@@ -33,6 +33,8 @@ export class Model extends PlayableModel {
     const checkpoint = await openCheckpoint(this.path);
     try {
       const extraFiles = { ...this.tokenizer?.files(), ...options.extraFiles };
+      // What writes models is loaded by those alone who write one.
+      const { saveModel } = await import("./model/save-model.ts");
       await saveModel(folder, checkpoint, this.config, this.steps, { ...options, extraFiles });
     } finally {
       await checkpoint.close();

@@ -10,8 +10,9 @@ function slowly(logits: Float32Array, recent: readonly number[], options: Requir
   const penalty = options.repetitionPenalty;
   const penalized = Array.from(logits, (l, id) => (recent.includes(id) ? (l < 0 ? l * penalty : l / penalty) : l));
   const highest = Math.max(...penalized);
-  let list = penalized.map((l, id) => ({ id, weight: Math.exp((l - highest) / options.temperature) }));
-  list.sort((a, b) => b.weight - a.weight || a.id - b.id);
+  let list = penalized.map((logit, id) => ({ id, logit, weight: Math.exp((logit - highest) / options.temperature) }));
+  // By logit, as transformers does: two that differ in their last digits can have one weight.
+  list.sort((a, b) => b.logit - a.logit || a.id - b.id);
   if (options.topK > 0) list = list.slice(0, options.topK);
   const mass = list.reduce((sum, { weight }) => sum + weight, 0);
   let before = 0;

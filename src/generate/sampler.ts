@@ -8,12 +8,13 @@
  * 5. min-p (Nguyen et al. 2024): of these, those at least minP times as probable as the most probable;
  * 6. draw one, in proportion.
  *
- * Steps 3 to 5 each keep a beginning of the same descending order (the lower id first among equals), so tokens are taken off a heap
- * one by one until a step says stop: O(n) and a little for each token kept, where sorting the vocabulary would be O(n log n).
+ * Steps 3 to 5 each keep a beginning of the same order, of falling logits (the lower id first among equals), and nothing ever sorts
+ * the vocabulary: top-k passes over it once with the best k so far, top-p takes tokens off a heap until it has enough, min-p is a
+ * threshold. Exponentials, which cost most, are computed for those tokens only whose share a step needs.
  * Sums are in float64. The same seed gives the same tokens wherever logits and `Math.exp` agree to the last bit.
  */
 import { failure, inputError } from "../errors.ts";
-import { descending } from "./descending.ts";
+import { descending, greatest } from "./descending.ts";
 import { createRandom } from "./random.ts";
 
 export interface SamplerOptions {
@@ -59,18 +60,55 @@ export function createSampler(options: SamplerOptions = {}): Sampler {
   check("repetitionPenalty", repetitionPenalty, penaltyFits, "a number above 0, to 10; 1 is off");
   check("seed", seed, Number.isSafeInteger(seed) && seed >= 0, `an integer from 0 to ${Number.MAX_SAFE_INTEGER}`);
   const random = createRandom(seed);
-  let weights = new Float64Array(0);
+  let scratch = new Scratch(0);
 
   return (logits, recent) => {
-    if (weights.length !== logits.length) weights = new Float64Array(logits.length);
-    weights.set(logits);
-    if (repetitionPenalty !== 1) penalize(weights, recent, repetitionPenalty);
-    const best = argmax(weights);
+    if (scratch.size !== logits.length) scratch = new Scratch(logits.length);
+    // A copy in one type: loops that meet two types of array are slower than the copy.
+    const { values } = scratch;
+    values.set(logits);
+    if (repetitionPenalty !== 1) penalize(values, recent, repetitionPenalty);
+    const best = argmax(values);
     if (temperature === 0) return best;
-    const highest = weights[best]!;
-    for (let id = 0; id < weights.length; id++) weights[id] = Math.exp((weights[id]! - highest) / temperature);
-    return draw(weights, keep(weights, topK, topP, minP), random());
+    const share: Share = { values, highest: values[best]!, temperature, weights: scratch.weights };
+    const { ids } = scratch;
+    if (topK > 0) {
+      const top = greatest(values, topK, ids);
+      weigh(share, top);
+      return draw(scratch.weights, cut(scratch.weights, top, topP * sum(scratch.weights, top), minP), random());
+    }
+    if (topP === 1) return draw(scratch.weights, atLeast(share, minP, ids), random());
+    const all = atLeast(share, 0, ids);
+    const mass = sum(scratch.weights, all);
+    // All tokens below the floor hold less than 1 - p together, so none of them is needed, and the heap stays small.
+    const floor = Math.max(minP, ((1 - topP) * mass) / values.length);
+    const ordered = descending(values, atLeast(share, floor, ids));
+    return draw(scratch.weights, cut(scratch.weights, ordered, topP * mass, minP), random());
   };
+}
+
+/** What a draw needs room for; kept from one to the next. */
+class Scratch {
+  readonly size: number;
+  readonly values: Float64Array;
+  /** Proportional to the probability, 1 for the most probable token; of the tokens only that were weighed. */
+  readonly weights: Float64Array;
+  readonly ids: Int32Array;
+
+  constructor(size: number) {
+    this.size = size;
+    this.values = new Float64Array(size);
+    this.weights = new Float64Array(size);
+    this.ids = new Int32Array(size);
+  }
+}
+
+/** How logits become weights. */
+interface Share {
+  readonly values: Float64Array;
+  readonly highest: number;
+  readonly temperature: number;
+  readonly weights: Float64Array;
 }
 
 function check(option: string, value: number, holds: boolean, range: string): void {
@@ -112,46 +150,42 @@ function argmax(logits: Float64Array): number {
   return best;
 }
 
-/**
- * The ids that steps 3 to 5 leave.
- * @param weights proportional to the probability, 1 for the most probable token.
- */
-function keep(weights: Float64Array, topK: number, topP: number, minP: number): ArrayLike<number> {
-  if (topK === 0 && topP === 1) return atLeast(weights, minP);
-  let ordered: Iterable<number>;
-  let mass: number;
-  if (topK === 0) {
-    mass = weights.reduce((sum, weight) => sum + weight);
-    // All tokens below the floor hold less than 1 - p together, so none of them is needed, and the heap stays small.
-    const floor = Math.max(minP, ((1 - topP) * mass) / weights.length);
-    ordered = descending(weights, atLeast(weights, floor));
-  } else {
-    const top = firstOf(descending(weights, atLeast(weights, 0)), topK);
-    mass = top.reduce((sum, id) => sum + weights[id]!, 0);
-    ordered = top;
+function weigh({ values, highest, temperature, weights }: Share, ids: Int32Array): void {
+  for (const id of ids) weights[id] = Math.exp((values[id]! - highest) / temperature);
+}
+
+/** The tokens whose weight is at least `least`, by id; `ids` has room for them. */
+function atLeast({ values, highest, temperature, weights }: Share, least: number, ids: Int32Array): Int32Array {
+  // A token that is clearly below needs no exponential.
+  const floor = Math.log(least) - 1e-6;
+  let count = 0;
+  for (let id = 0; id < values.length; id++) {
+    const exponent = (values[id]! - highest) / temperature;
+    if (exponent < floor) continue;
+    const weight = Math.exp(exponent);
+    weights[id] = weight;
+    if (weight >= least) ids[count++] = id;
   }
+  return ids.subarray(0, count);
+}
+
+/** Of tokens in falling order, the fewest that have `mass` together, as long as they weigh at least `minP`. */
+function cut(weights: Float64Array, ordered: Iterable<number>, mass: number, minP: number): number[] {
   const kept: number[] = [];
   let reached = 0;
   for (const id of ordered) {
     if (weights[id]! < minP) break;
     kept.push(id);
     reached += weights[id]!;
-    if (reached >= topP * mass) break;
+    if (reached >= mass) break;
   }
   return kept;
 }
 
-function atLeast(weights: Float64Array, least: number): Int32Array {
-  const ids = new Int32Array(weights.length);
-  let count = 0;
-  for (let id = 0; id < weights.length; id++) if (weights[id]! >= least) ids[count++] = id;
-  return ids.subarray(0, count);
-}
-
-function firstOf(ids: Iterable<number>, count: number): number[] {
-  const first: number[] = [];
-  for (const id of ids) if (first.push(id) === count) break;
-  return first;
+function sum(weights: Float64Array, ids: Int32Array): number {
+  let sum = 0;
+  for (let i = 0; i < ids.length; i++) sum += weights[ids[i]!]!;
+  return sum;
 }
 
 function draw(weights: Float64Array, ids: ArrayLike<number>, random: number): number {

@@ -1,9 +1,14 @@
 /**
- * Streams a checkpoint into a parameter store: a few MiB at a time, straight into place. What a file keeps in the blocks
- * that the kernels read goes through unrounded; all else passes through f32.
+ * Streams a checkpoint into a parameter store, a MiB at a time. What a file keeps in the blocks that the kernels read goes
+ * straight into place, unrounded; all else passes through f32.
  */
 import { BLOCK, GROUP, type Parameter, type StorageType } from "../engine/parameter.ts";
-import { type BlockType, blockStorage, type ParameterStore } from "../engine/wasm/parameter-store.ts";
+import {
+  type BlockType,
+  blockTypes,
+  leastCommonMultiple,
+  type ParameterStore,
+} from "../engine/wasm/parameter-store.ts";
 import { inputError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Checkpoint, StoredTensor, StoredType } from "../weights/checkpoint.ts";
@@ -12,8 +17,10 @@ import { dequantize, typeInfo } from "../weights/dequantize.ts";
 /** How matrices are to be kept; "file": as near to the file's own types as the engine has. */
 export type WeightChoice = "f32" | "f16" | "q8" | "q4" | "file";
 
-/** Most f32 values that are in hand at once, as bytes. */
+/** Most bytes of a file, or of f32 values, that are in hand at once. */
 const CHUNK_BYTES = 1 << 20;
+/** Chunks that are on their way while one is packed. */
+const READ_AHEAD = 4;
 
 const nearest: Readonly<Record<StoredType, StorageType>> = {
   F32: "f32",
@@ -70,7 +77,10 @@ export interface LoadWeightsOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Loads `parameters` into `store`, each as `storageType` says. */
+/**
+ * Loads `parameters` into `store`, each as `storageType` says. All memory is taken before the first byte is read, and while
+ * rows are being packed the next ones are on their way; none is any more when this returns or throws.
+ */
 export async function loadWeights(
   checkpoint: Checkpoint,
   parameters: readonly Parameter[],
@@ -80,62 +90,95 @@ export async function loadWeights(
 ): Promise<void> {
   const tensors = parameters.map((parameter) => ({ parameter, tensor: findTensor(checkpoint, parameter) }));
   const total = tensors.reduce((sum, { tensor }) => sum + tensor.byteLength, 0);
+  for (const { parameter, tensor } of tensors) {
+    store.reserve(parameter, storageType(tensor.type, choice), headWidthOf(parameter, tensor));
+  }
   // One buffer for all chunks: what is allocated anew stays resident until the collector gets to it.
   const scratch = new Float32Array(CHUNK_BYTES / 4);
+  const chunks = tensors.flatMap(({ parameter, tensor }) => chunksOf(parameter, tensor, store));
+  const underway: Promise<void>[] = [];
+  let started = 0;
   let done = 0;
-  for (const { parameter, tensor } of tensors) {
-    store.reserve(parameter, storageType(tensor.type, choice));
-    for await (const bytes of loadTensor(checkpoint, parameter, tensor, store, scratch)) {
+  try {
+    for (const [i, chunk] of chunks.entries()) {
+      for (; started < Math.min(chunks.length, i + READ_AHEAD); started++)
+        underway.push(read(checkpoint, chunks[started]!, store));
+      await underway.shift();
+      await write(checkpoint, chunk, store, scratch);
       signal?.throwIfAborted();
-      done += bytes;
+      done += chunk.bytes;
       onProgress?.({ label: "loading weights", done, total, unit: "bytes" });
     }
+  } finally {
+    await Promise.allSettled(underway);
   }
 }
 
-/** Yields the bytes read after each chunk. */
-async function* loadTensor(
-  checkpoint: Checkpoint,
-  parameter: Parameter,
-  tensor: StoredTensor,
-  store: ParameterStore,
-  scratch: Float32Array,
-): AsyncGenerator<number> {
-  if (parameter.kind === "vector") {
-    store.writeVector(parameter, await readVector(checkpoint, tensor));
-    yield tensor.byteLength;
-    return;
-  }
-  if (isTransposed(parameter, tensor)) {
-    store.writeRows(parameter, 0, await readTransposed(checkpoint, tensor, parameter));
-    yield tensor.byteLength;
-    return;
-  }
+/** Some rows of a tensor, or all of it. */
+interface Chunk {
+  readonly parameter: Parameter;
+  readonly tensor: StoredTensor;
+  readonly first: number;
+  readonly count: number;
+  readonly bytes: number;
+  /** Set where the rows are kept as the file has them. */
+  readonly block: BlockType | undefined;
+}
+
+function chunksOf(parameter: Parameter, tensor: StoredTensor, store: ParameterStore): Chunk[] {
   const { rows, columns } = parameter;
+  const whole = { parameter, tensor, first: 0, count: rows, bytes: tensor.byteLength, block: undefined };
+  if (parameter.kind === "vector" || isTransposed(parameter, tensor)) return [whole];
   const block = keptAsIs(tensor, store.type(parameter), columns);
   const rowBytes = tensor.byteLength / rows;
-  const unit = tensor.interleavedHeads ? leastCommonMultiple(GROUP, rows / tensor.interleavedHeads) : GROUP;
-  const chunk = Math.max(1, Math.floor(CHUNK_BYTES / (columns * 4) / unit)) * unit;
+  const unit = leastCommonMultiple(GROUP, headWidthOf(parameter, tensor) || 1);
+  const most = Math.floor(CHUNK_BYTES / (block ? rowBytes : columns * 4));
+  const chunk = Math.max(1, Math.floor(most / unit)) * unit;
+  const chunks: Chunk[] = [];
   for (let first = 0; first < rows; first += chunk) {
     const count = Math.min(chunk, rows - first);
-    if (block) {
-      let bytes = await checkpoint.read(tensor, first * rowBytes, (first + count) * rowBytes);
-      if (tensor.interleavedHeads) bytes = halvesInOrder(bytes, count, rows / tensor.interleavedHeads);
-      store.writeBlocks(parameter, first, count, bytes, block);
-    } else {
-      let values = await readRows(checkpoint, tensor, first, count, columns, scratch);
-      if (tensor.interleavedHeads) values = halvesInOrder(values, count, rows / tensor.interleavedHeads);
-      store.writeRows(parameter, first, values);
-    }
-    yield count * rowBytes;
+    chunks.push({ parameter, tensor, first, count, bytes: count * rowBytes, block });
   }
+  return chunks;
+}
+
+/** Rows that are kept as they are go straight to where they will stand; the others are read when it is their turn. */
+async function read(checkpoint: Checkpoint, { parameter, tensor, first, count, block }: Chunk, store: ParameterStore) {
+  if (!block) return;
+  const begin = first * (tensor.byteLength / parameter.rows);
+  await checkpoint.readInto(tensor, begin, store.landing(parameter, first, count, block));
+}
+
+async function write(
+  checkpoint: Checkpoint,
+  chunk: Chunk,
+  store: ParameterStore,
+  scratch: Float32Array,
+): Promise<void> {
+  const { parameter, tensor, first, count, block } = chunk;
+  if (block) store.settle(parameter, first, count, block);
+  else if (parameter.kind === "vector") store.writeVector(parameter, await readVector(checkpoint, tensor));
+  else if (isTransposed(parameter, tensor)) {
+    store.writeRows(parameter, 0, await readTransposed(checkpoint, tensor, parameter));
+  } else {
+    const values = await readRows(checkpoint, tensor, first, count, parameter.columns, scratch);
+    const headWidth = headWidthOf(parameter, tensor);
+    store.writeRows(parameter, first, headWidth > 0 ? halvesInOrder(values, count, headWidth) : values);
+  }
+}
+
+/** Rows of a head whose halves the file interleaves; 0 where it does not. */
+function headWidthOf({ rows }: Parameter, { interleavedHeads }: StoredTensor): number {
+  return interleavedHeads ? rows / interleavedHeads : 0;
 }
 
 /** The block type of a tensor that the kernels read unchanged, if it is one. */
 function keptAsIs(tensor: StoredTensor, kept: StorageType, columns: number): BlockType | undefined {
   if (columns % BLOCK !== 0) return undefined;
   const type = tensor.type;
-  return (type === "Q8_0" || type === "Q4_0" || type === "Q4_1") && blockStorage[type] === kept ? type : undefined;
+  return (type === "Q8_0" || type === "Q4_0" || type === "Q4_1") && blockTypes[type].storage === kept
+    ? type
+    : undefined;
 }
 
 /** Rows [first, first + count) as f32, in the file's order; into `scratch`, where that is large enough. */
@@ -187,9 +230,9 @@ export async function readTransposed(
 }
 
 /** Rows of whole rotary heads from x0 y0 x1 y1 … to x0 x1 … y0 y1 …. */
-export function halvesInOrder<A extends Float32Array | Uint8Array>(rows: A, count: number, headWidth: number): A {
+export function halvesInOrder(rows: Float32Array, count: number, headWidth: number): Float32Array {
   const length = rows.length / count;
-  const out = rows.slice() as A;
+  const out = rows.slice();
   for (let head = 0; head < count; head += headWidth) {
     for (let i = 0; i < headWidth; i++) {
       const from = (head + i) * length;
@@ -197,9 +240,4 @@ export function halvesInOrder<A extends Float32Array | Uint8Array>(rows: A, coun
     }
   }
   return out;
-}
-
-function leastCommonMultiple(a: number, b: number): number {
-  const gcd = (x: number, y: number): number => (y === 0 ? x : gcd(y, x % y));
-  return (a / gcd(a, b)) * b;
 }

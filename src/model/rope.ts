@@ -5,10 +5,27 @@ import type { RopeConfig } from "./config.ts";
 const f32 = Math.fround;
 
 /**
- * Cosines and sines for `positions` positions, each [positions, headWidth / 2]. Frequencies and angles are rounded to
- * f32 where PyTorch rounds them: at position 2,000 the difference would show in the third digit.
+ * Cosines and sines for `positions` positions, each [positions, headWidth / 2]; computed when they are first asked for, because
+ * a graph that is only planned needs none.
  */
 export function ropeTable(rope: RopeConfig, headWidth: number, positions: number): RopeTable {
+  let table: RopeTable | undefined;
+  const made = () => {
+    table ??= computeTable(rope, headWidth, positions);
+    return table;
+  };
+  return {
+    get cosines() {
+      return made().cosines;
+    },
+    get sines() {
+      return made().sines;
+    },
+  };
+}
+
+/** Frequencies and angles are rounded to f32 where PyTorch rounds them: at position 2,000 the difference would show in the third digit. */
+function computeTable(rope: RopeConfig, headWidth: number, positions: number): RopeTable {
   const half = headWidth / 2;
   const frequencies = Array.from({ length: half }, (_, i) =>
     stretched(frequency(rope.theta, headWidth, i), i, rope.scaling),

@@ -1,9 +1,15 @@
 import { describe, expect, it } from "vitest";
+import { TextList } from "../weights/text-list.ts";
 import { openTokenizer } from "./tokenizer.ts";
+
+const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((item) => typeof item === "string");
 
 /** Keys without `tokenizer.ggml.`. */
 function open(keys: Readonly<Record<string, unknown>>) {
-  const named = Object.entries(keys).filter(([, value]) => value !== undefined);
+  const named = Object.entries(keys)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => [key, isTexts(value) ? TextList.of(value) : value] as const);
   return openTokenizer({
     kind: "gguf",
     metadata: new Map(

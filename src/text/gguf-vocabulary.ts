@@ -4,10 +4,13 @@
  * `llama-vocab.cpp`.
  */
 import { inputError } from "../errors.ts";
+import { TextList } from "../weights/text-list.ts";
 import { ggufPreTokenizers } from "./gguf-pre-tokenizers.ts";
+import { mergesOfTexts } from "./merges.ts";
+import { Pieces } from "./pieces.ts";
 import { inSequence, isolate } from "./pre-tokenizer.ts";
-import { addedTokens, sentencePieceJson, templateProcessing, uniqueIds } from "./sentencepiece.ts";
-import type { JsonObject } from "./tokenizer-json.ts";
+import { addedTokens, sentencePieces, templateProcessing } from "./sentencepiece.ts";
+import type { JsonObject, TokenizerParts } from "./tokenizer-json.ts";
 
 /** `tokenizer.ggml.token_type`. */
 const tokenTypes = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 };
@@ -16,7 +19,7 @@ type Metadata = ReadonlyMap<string, unknown>;
 
 /** What both kinds of vocabulary share. */
 interface Common {
-  readonly pieces: readonly string[];
+  readonly pieces: Pieces;
   readonly typeOf: (id: number) => number;
   readonly special: readonly number[];
   readonly userDefined: readonly number[];
@@ -25,7 +28,7 @@ interface Common {
 }
 
 /** @throws input errors `gguf-vocabulary`, `gguf-tokenizer-model`, `gguf-pre-tokenizer`, `vocabulary-…`. */
-export function ggufVocabulary(metadata: Metadata): { tokenizer: JsonObject; config: JsonObject } {
+export function ggufVocabulary(metadata: Metadata): { tokenizer: TokenizerParts; config: JsonObject } {
   const model = metadata.get("tokenizer.ggml.model");
   if (model !== "gpt2" && model !== "llama") {
     throw inputError(
@@ -40,12 +43,12 @@ export function ggufVocabulary(metadata: Metadata): { tokenizer: JsonObject; con
 }
 
 function readCommon(metadata: Metadata, isLlama: boolean): Common {
-  const tokens = strings(metadata, "tokenizer.ggml.tokens");
-  const pieces = tokens.map((token, id) => (token === "" ? `[EMPTY_${id}]` : token)); // as llama.cpp names them
-  const types = numbers(metadata, "tokenizer.ggml.token_type", pieces.length);
+  const tokens = texts(metadata, "tokenizer.ggml.tokens");
+  const pieces = new Pieces("the GGUF", named(tokens));
+  const types = numbers(metadata, "tokenizer.ggml.token_type", pieces.size);
   const typeOf = (id: number) => types?.[id] ?? tokenTypes.normal;
-  const ids = [...pieces.keys()];
-  const { bos, eos } = ends(metadata, pieces.length, isLlama);
+  const ids = [...pieces.ids()];
+  const { bos, eos } = ends(metadata, pieces.size, isLlama);
   return {
     pieces,
     typeOf,
@@ -56,20 +59,20 @@ function readCommon(metadata: Metadata, isLlama: boolean): Common {
   };
 }
 
-function sentencePiece(metadata: Metadata, common: Common): JsonObject {
-  const scores = numbers(metadata, "tokenizer.ggml.scores", common.pieces.length);
+function sentencePiece(metadata: Metadata, common: Common): TokenizerParts {
+  const scores = numbers(metadata, "tokenizer.ggml.scores", common.pieces.size);
   if (scores === undefined) throw missing("tokenizer.ggml.scores", "a score for each token");
-  return sentencePieceJson({
+  return sentencePieces({
     name: "the GGUF",
     ...common,
     scores,
     isolated: (id) => common.typeOf(id) !== tokenTypes.normal,
-    unknown: tokenOf(metadata, "unknown", common.pieces.length) ?? 0,
+    unknown: tokenOf(metadata, "unknown", common.pieces.size) ?? 0,
     spacePrefix: flag(metadata, "add_space_prefix", true),
   });
 }
 
-function bytePairs(metadata: Metadata, common: Common): JsonObject {
+function bytePairs(metadata: Metadata, common: Common): TokenizerParts {
   const pre = metadata.get("tokenizer.ggml.pre") ?? "default";
   const rule = ggufPreTokenizers.get(String(pre));
   if (rule === undefined) {
@@ -79,7 +82,7 @@ function bytePairs(metadata: Metadata, common: Common): JsonObject {
       "Take the model's Hugging Face folder: its tokenizer.json states the rule itself.",
     );
   }
-  return {
+  const json = {
     version: "1.0",
     truncation: null,
     padding: null,
@@ -102,23 +105,26 @@ function bytePairs(metadata: Metadata, common: Common): JsonObject {
       fuse_unk: false,
       byte_fallback: false,
       ignore_merges: rule.ignoreMerges ?? false,
-      vocab: Object.fromEntries(uniqueIds("the GGUF", common.pieces)),
-      merges: strings(metadata, "tokenizer.ggml.merges").map((merge) => merge.split(" ")),
     },
+  };
+  return {
+    json,
+    pieces: common.pieces,
+    merges: mergesOfTexts(texts(metadata, "tokenizer.ggml.merges"), common.pieces),
   };
 }
 
 function tokenizerConfig(metadata: Metadata, { pieces }: Common, isLlama: boolean): JsonObject {
-  const { bos, eos } = ends(metadata, pieces.length, isLlama);
-  const text = (key: string, id: number | undefined) => (id === undefined ? {} : { [key]: pieces[id] });
+  const { bos, eos } = ends(metadata, pieces.size, isLlama);
+  const text = (key: string, id: number | undefined) => (id === undefined ? {} : { [key]: pieces.text(id) });
   const template = metadata.get("tokenizer.chat_template");
   return {
     tokenizer_class: "PreTrainedTokenizerFast",
     ...text("bos_token", bos),
     ...text("eos_token", eos),
-    ...text("unk_token", tokenOf(metadata, "unknown", pieces.length)),
-    ...text("eot_token", tokenOf(metadata, "eot", pieces.length)),
-    ...text("eom_token", tokenOf(metadata, "eom", pieces.length)),
+    ...text("unk_token", tokenOf(metadata, "unknown", pieces.size)),
+    ...text("eot_token", tokenOf(metadata, "eot", pieces.size)),
+    ...text("eom_token", tokenOf(metadata, "eom", pieces.size)),
     clean_up_tokenization_spaces: false,
     ...(typeof template === "string" ? { chat_template: template } : {}),
   };
@@ -149,10 +155,16 @@ function flag(metadata: Metadata, name: string, otherwise: boolean): boolean {
   return typeof value === "boolean" ? value : otherwise;
 }
 
-function strings(metadata: Metadata, key: string): readonly string[] {
+function texts(metadata: Metadata, key: string): TextList {
   const value = metadata.get(key);
-  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
+  if (value instanceof TextList) return value;
   throw missing(key, "a list of texts");
+}
+
+/** Tokens without a text get one, as in llama.cpp. */
+function named(tokens: TextList): TextList {
+  const isEmpty = tokens.ends.some((end, id) => end === tokens.begin(id));
+  return isEmpty ? TextList.of(tokens.toArray().map((text, id) => (text === "" ? `[EMPTY_${id}]` : text))) : tokens;
 }
 
 function numbers(metadata: Metadata, key: string, count: number): ArrayLike<number> | undefined {

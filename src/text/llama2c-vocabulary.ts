@@ -5,9 +5,11 @@
  * text starts with token 1 and, if it is not empty, a space. Source: karpathy/llama2.c, `tokenizer.py` and `run.c`.
  */
 import { inputError } from "../errors.ts";
+import { TextList } from "../weights/text-list.ts";
+import { Pieces } from "./pieces.ts";
 import { spaceMark } from "./pre-tokenizer.ts";
-import { sentencePieceJson } from "./sentencepiece.ts";
-import { type JsonObject, maxVocabulary } from "./tokenizer-json.ts";
+import { sentencePieces } from "./sentencepiece.ts";
+import { type JsonObject, maxVocabulary, type TokenizerParts } from "./tokenizer-json.ts";
 
 const name = "tokenizer.bin";
 const bos = 1;
@@ -17,12 +19,15 @@ const firstPiece = 259;
 /** The names that SentencePiece gives; the file has `\n<s>\n`. */
 const controls = ["<unk>", "<s>", "</s>"];
 
-/** @throws input errors `llama2c-vocabulary` and those of `sentencePieceJson`. */
-export function llama2cVocabulary(bytes: Uint8Array, vocabSize: number): { tokenizer: JsonObject; config: JsonObject } {
+/** @throws input errors `llama2c-vocabulary` and those of `Pieces` and `sentencePieces`. */
+export function llama2cVocabulary(
+  bytes: Uint8Array,
+  vocabSize: number,
+): { tokenizer: TokenizerParts; config: JsonObject } {
   const { pieces, scores } = readPieces(bytes, vocabSize);
-  const tokenizer = sentencePieceJson({
+  const tokenizer = sentencePieces({
     name,
-    pieces,
+    pieces: new Pieces(name, TextList.of(pieces)),
     scores,
     isolated: (id) => id < firstPiece,
     special: [0, bos, eos],

@@ -31,11 +31,12 @@ export function inSequence(...pretokenizers: readonly JsonObject[]): JsonObject 
 }
 
 /** @throws input errors `tokenizer-shape`, `tokenizer-unsupported`. */
-export function preTokenizerFor({ json, merges }: CheckedTokenizer): JsonObject | null {
+export function preTokenizerFor({ json, merges, pieces }: CheckedTokenizer): JsonObject | null {
   const own = json.pre_tokenizer === null ? null : rewrite(json.pre_tokenizer, 0);
-  const marked = merges.some(([left]) => left.startsWith(spaceMark));
   const crossing = /[^▁]▁/u;
-  if (!marked || merges.some(([left, right]) => crossing.test(left + right))) return own;
+  const ids = Array.from({ length: pieces.baseId(spaceMark) < 0 ? 0 : merges.length }, (_, rank) => rank);
+  const marked = ids.some((rank) => pieces.text(merges.left[rank]!)!.startsWith(spaceMark));
+  if (!marked || ids.some((rank) => crossing.test(pieces.text(merges.joined[rank]!)!))) return own;
   const cut = isolate(`${spaceMark}*[^${spaceMark}]+|${spaceMark}+`);
   return own === null ? cut : inSequence(own, cut);
 }

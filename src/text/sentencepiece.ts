@@ -10,14 +10,16 @@
  * Sources: sentencepiece `bpe_model.cc`, llama2.c `run.c`, and what transformers makes of Llama's `tokenizer.model`.
  */
 import { inputError } from "../errors.ts";
+import { Merges } from "./merges.ts";
+import { hashBytes, type Pieces } from "./pieces.ts";
 import { spaceMark } from "./pre-tokenizer.ts";
-import { type JsonObject, maxVocabulary, quote } from "./tokenizer-json.ts";
+import { type JsonObject, quote, type TokenizerParts } from "./tokenizer-json.ts";
 
 export interface SentencePieces {
   /** For messages: the file or format. */
   readonly name: string;
-  /** By id; a space is `▁`. */
-  readonly pieces: readonly string[];
+  /** A space is `▁`. */
+  readonly pieces: Pieces;
   /** By id; higher is merged earlier. */
   readonly scores: ArrayLike<number>;
   /** Pieces that no merge makes: control tokens, bytes. */
@@ -33,16 +35,15 @@ export interface SentencePieces {
 }
 
 /** Cutting a piece in all places takes quadratic time; no vocabulary has longer ones. */
-const maxPieceLength = 1024;
+const maxPieceBytes = 1024;
 
-/** @throws input errors `vocabulary-size`, `vocabulary-piece`, `vocabulary-duplicate`, `vocabulary-score`. */
-export function sentencePieceJson(source: SentencePieces): JsonObject {
+/** @throws input errors `vocabulary-piece`, `vocabulary-score`. */
+export function sentencePieces(source: SentencePieces): TokenizerParts {
   const { pieces, special, userDefined } = source;
-  const idOf = uniqueIds(source.name, pieces);
   const mark = { String: spaceMark };
   const prefix = source.spacePrefix ? [{ type: "Prepend", prepend: spaceMark }] : [];
   const strip = source.spacePrefix ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : [];
-  return {
+  const json = {
     version: "1.0",
     truncation: null,
     padding: null,
@@ -65,43 +66,19 @@ export function sentencePieceJson(source: SentencePieces): JsonObject {
     model: {
       type: "BPE",
       dropout: null,
-      unk_token: pieces[source.unknown] ?? null,
+      unk_token: pieces.text(source.unknown) ?? null,
       continuing_subword_prefix: null,
       end_of_word_suffix: null,
       fuse_unk: true,
       byte_fallback: true,
       ignore_merges: false,
-      vocab: Object.fromEntries(idOf),
-      merges: deriveMerges(source, idOf),
     },
   };
-}
-
-/** @throws input errors `vocabulary-size`, `vocabulary-duplicate`. */
-export function uniqueIds(name: string, pieces: readonly string[]): Map<string, number> {
-  if (pieces.length === 0 || pieces.length > maxVocabulary) {
-    throw inputError(
-      "vocabulary-size",
-      `${name}: a vocabulary of ${pieces.length} tokens; 1 to ${maxVocabulary} can be read`,
-    );
-  }
-  const idOf = new Map<string, number>();
-  pieces.forEach((piece, id) => {
-    const other = idOf.get(piece);
-    if (other !== undefined) {
-      throw inputError(
-        "vocabulary-duplicate",
-        `${name}: the tokens ${other} and ${id} have the same text, ${quote(piece)}`,
-        "Convert the model again, with a current version of the converter.",
-      );
-    }
-    idOf.set(piece, id);
-  });
-  return idOf;
+  return { json, pieces, merges: deriveMerges(source) };
 }
 
 export function addedTokens(
-  pieces: readonly string[],
+  pieces: Pieces,
   special: readonly number[],
   userDefined: readonly number[],
 ): readonly JsonObject[] {
@@ -110,7 +87,7 @@ export function addedTokens(
     .sort((a, b) => a - b)
     .map((id) => ({
       id,
-      content: pieces[id],
+      content: pieces.text(id),
       single_word: false,
       lstrip: false,
       rstrip: false,
@@ -121,50 +98,62 @@ export function addedTokens(
 
 /** Tokens before and after every text; null where there are none. */
 export function templateProcessing(
-  pieces: readonly string[],
+  pieces: Pieces,
   before: readonly number[],
   after: readonly number[],
 ): JsonObject | null {
   const tokens = [...before, ...after];
   if (tokens.length === 0) return null;
-  const item = (id: number) => ({ SpecialToken: { id: pieces[id], type_id: 0 } });
+  const item = (id: number) => ({ SpecialToken: { id: pieces.text(id), type_id: 0 } });
   const text = (id: string) => ({ Sequence: { id, type_id: 0 } });
   return {
     type: "TemplateProcessing",
     single: [...before.map(item), text("A"), ...after.map(item)],
     pair: [...before.map(item), text("A"), text("B"), ...after.map(item)],
     special_tokens: Object.fromEntries(
-      tokens.map((id) => [pieces[id], { id: pieces[id], ids: [id], tokens: [pieces[id]] }]),
+      tokens.map((id) => [pieces.text(id), { id: pieces.text(id), ids: [id], tokens: [pieces.text(id)] }]),
     ),
   };
 }
 
-function deriveMerges(source: SentencePieces, idOf: ReadonlyMap<string, number>): [string, string][] {
+function deriveMerges(source: SentencePieces): Merges {
   const { pieces, scores } = source;
-  const merged: number[] = [];
-  for (let id = 0; id < pieces.length; id++) {
+  const { texts } = pieces;
+  const sources: number[] = [];
+  for (const id of pieces.ids()) {
     if (source.isolated(id)) continue;
     if (Number.isNaN(scores[id] ?? Number.NaN)) {
-      throw inputError("vocabulary-score", `${source.name}: the token ${id}, ${quote(pieces[id])}, has no score`);
+      throw inputError("vocabulary-score", `${source.name}: the token ${id}, ${quote(texts.text(id))}, has no score`);
     }
-    if (pieces[id]!.length > maxPieceLength) {
+    const length = texts.ends[id]! - texts.begin(id);
+    if (length > maxPieceBytes) {
       throw inputError(
         "vocabulary-piece",
-        `${source.name}: the token ${id} is ${pieces[id]!.length} characters long; up to ${maxPieceLength} can be read`,
+        `${source.name}: the token ${id} is ${length} bytes long; up to ${maxPieceBytes} can be read`,
       );
     }
-    merged.push(id);
+    sources.push(id);
   }
-  merged.sort((a, b) => scores[b]! - scores[a]! || a - b);
-  return merged.flatMap((id) => cuts(pieces[id]!, idOf));
+  sources.sort((a, b) => scores[b]! - scores[a]! || a - b);
+  const merges: [left: number[], right: number[], joined: number[]] = [[], [], []];
+  for (const id of sources) cut(pieces, id, merges);
+  return new Merges(...merges);
 }
 
-function cuts(piece: string, idOf: ReadonlyMap<string, number>): [string, string][] {
-  const found: [string, string][] = [];
-  for (let at = 1; at < piece.length; at++) {
-    const left = piece.slice(0, at);
-    const right = piece.slice(at);
-    if (idOf.has(left) && idOf.has(right)) found.push([left, right]);
+/** All ways to cut a piece into two others. */
+function cut(pieces: Pieces, id: number, [left, right, joined]: readonly [number[], number[], number[]]): void {
+  const { bytes, ends } = pieces.texts;
+  const begin = pieces.texts.begin(id);
+  const end = ends[id]!;
+  let hash = hashBytes(bytes, begin, begin);
+  for (let at = begin + 1; at < end; at++) {
+    hash = hashBytes(bytes, at - 1, at, hash);
+    const first = pieces.find(bytes, begin, at, hash);
+    if (first < 0) continue;
+    const second = pieces.find(bytes, at, end, hashBytes(bytes, at, end));
+    if (second < 0) continue;
+    left.push(first);
+    right.push(second);
+    joined.push(id);
   }
-  return found;
 }

@@ -26,7 +26,7 @@ export function tokenText(config: JsonObject, key: string): string | undefined {
 
 export function tokenId(checked: CheckedTokenizer, config: JsonObject, key: string): number | undefined {
   const text = tokenText(config, key);
-  return text === undefined ? undefined : checked.idOf.get(text);
+  return text === undefined ? undefined : checked.pieces.id(text);
 }
 
 /** End of text first, then the ends of turns, without repetition. */

@@ -36,7 +36,7 @@ export function tokenBytes(checked: CheckedTokenizer): TokenBytes {
   return {
     strip: decoder.strip,
     of(token) {
-      const piece = pieces[token];
+      const piece = pieces.text(token);
       if (piece === undefined) return none;
       known[token] ??= bytesOf(piece, decoder);
       return known[token];

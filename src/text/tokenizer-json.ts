@@ -4,6 +4,9 @@
  * by name. Nothing is tokenized here. Format: the `tokenizers` library, which writes these files.
  */
 import { inputError, type RefrainError } from "../errors.ts";
+import { TextList } from "../weights/text-list.ts";
+import { type Merges, mergesOfPairs, mergesOfTexts } from "./merges.ts";
+import { Pieces } from "./pieces.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -14,39 +17,38 @@ export interface AddedToken {
   readonly special: boolean;
 }
 
-export interface CheckedTokenizer {
-  /** The file as given, with the keys that older versions leave out. */
+/** A tokenizer as its file has it, the vocabulary in a form of its own. */
+export interface TokenizerParts {
+  /** A `tokenizer.json` without `model.vocab` and `model.merges`. */
   readonly json: JsonObject;
-  /** Text of each token by id, added tokens included; an id that no token has is a hole. */
-  readonly pieces: readonly (string | undefined)[];
-  readonly idOf: ReadonlyMap<string, number>;
+  readonly pieces: Pieces;
+  readonly merges: Merges;
+}
+
+export interface CheckedTokenizer extends TokenizerParts {
   readonly added: readonly AddedToken[];
-  readonly merges: readonly (readonly [string, string])[];
 }
 
 /** Above every known vocabulary (Gemma 3: 262,144), and small enough for a table by id. */
 export const maxVocabulary = 1 << 21;
 
-/** @throws input errors `tokenizer-shape` (not what the format says), `tokenizer-model` (another kind of model). */
-export function checkTokenizerJson(json: JsonObject): CheckedTokenizer {
+/** A `tokenizer.json`, taken apart. @throws input errors `tokenizer-shape` (not what the format says), `tokenizer-model` (another kind of model). */
+export function readTokenizerJson(json: JsonObject): TokenizerParts {
   if (!isObject(json)) throw shapeError(`the file should hold an object, it holds ${describe(json)}`);
-  const model = json.model;
-  if (!isObject(model)) throw shapeError(`"model" should be an object, it is ${describe(model)}`);
-  checkModelType(model);
-  const idOf = readVocabulary(model.vocab);
-  const pieces: (string | undefined)[] = [];
-  for (const [text, id] of idOf) {
-    if (pieces[id] !== undefined) {
-      throw shapeError(`two tokens have the id ${id}: ${quote(pieces[id])} and ${quote(text)}`);
-    }
-    pieces[id] = text;
-  }
-  const merges = readMerges(model.merges, idOf);
+  if (!isObject(json.model)) throw shapeError(`"model" should be an object, it is ${describe(json.model)}`);
+  checkModelType(json.model);
+  const { vocab, merges: list, ...model } = json.model;
+  const pieces = readVocabulary(vocab);
+  return { json: { ...json, model }, pieces, merges: readMerges(list, pieces) };
+}
+
+/**
+ * Completes the parts with the keys that older files leave out, and adds the added tokens to the pieces.
+ * @throws input error `tokenizer-shape`.
+ */
+export function checkTokenizer({ json, pieces, merges }: TokenizerParts): CheckedTokenizer {
   const added = readAdded(json.added_tokens);
-  for (const { id, content } of added) {
-    pieces[id] = content;
-    idOf.set(content, id);
-  }
+  for (const { id, content } of added) pieces.add(id, content);
   for (const key of ["normalizer", "pre_tokenizer", "post_processor", "decoder"]) {
     const part = json[key] ?? null;
     if (part !== null && !isObject(part)) {
@@ -60,9 +62,17 @@ export function checkTokenizerJson(json: JsonObject): CheckedTokenizer {
     post_processor: null,
     decoder: null,
     ...json,
-    model: { ...model, type: "BPE" },
   };
-  return { json: complete, pieces, idOf, added, merges };
+  return { json: complete, pieces, added, merges };
+}
+
+/** The parts as the text of a `tokenizer.json`. Merges are "a b", which every reader knows, unless a part has a space itself. */
+export function writeTokenizerJson({ json, pieces, merges: { length, left, right } }: TokenizerParts): string {
+  const text = (id: number) => pieces.texts.text(id);
+  const vocab = Object.fromEntries(Array.from(pieces.ids(), (id) => [text(id), id]));
+  const pairs = Array.from({ length }, (_, rank) => [text(left[rank]!), text(right[rank]!)]);
+  const merges = pairs.flat().some((part) => part.includes(" ")) ? pairs : pairs.map((pair) => pair.join(" "));
+  return JSON.stringify({ ...json, model: { ...(json.model as JsonObject), vocab, merges } });
 }
 
 function checkModelType(model: JsonObject): void {
@@ -86,31 +96,33 @@ function checkModelType(model: JsonObject): void {
   }
 }
 
-function readVocabulary(vocab: unknown): Map<string, number> {
+function readVocabulary(vocab: unknown): Pieces {
   if (!isObject(vocab)) throw shapeError(`"model.vocab" should be an object from text to id, it is ${describe(vocab)}`);
-  const idOf = new Map<string, number>();
-  for (const [text, id] of Object.entries(vocab)) idOf.set(text, checkId(id, text));
-  if (idOf.size === 0) throw shapeError(`"model.vocab" is empty`);
-  return idOf;
+  const texts: string[] = [];
+  for (const [text, value] of Object.entries(vocab)) {
+    const id = checkId(value, text);
+    if (texts[id] !== undefined) {
+      throw shapeError(`two tokens have the id ${id}: ${quote(texts[id])} and ${quote(text)}`);
+    }
+    texts[id] = text;
+  }
+  if (texts.length === 0) throw shapeError(`"model.vocab" is empty`);
+  const holes = new Set<number>();
+  for (let id = 0; id < texts.length; id++) {
+    if (texts[id] !== undefined) continue;
+    holes.add(id);
+    texts[id] = "";
+  }
+  return new Pieces("tokenizer.json", TextList.of(texts), holes);
 }
 
-function readMerges(merges: unknown, idOf: ReadonlyMap<string, number>): (readonly [string, string])[] {
+function readMerges(merges: unknown, pieces: Pieces): Merges {
   if (!Array.isArray(merges)) throw shapeError(`"model.merges" should be a list, it is ${describe(merges)}`);
-  return merges.map((merge: unknown, index) => {
-    const pair: unknown = typeof merge === "string" ? merge.split(" ") : merge;
-    if (!Array.isArray(pair) || pair.length !== 2) {
-      throw shapeError(`merge ${index} should be two tokens, it is ${quote(merge)}`);
-    }
-    const [left, right] = pair as readonly unknown[];
-    if (typeof left !== "string" || typeof right !== "string" || !idOf.has(left) || !idOf.has(right)) {
-      throw shapeError(`merge ${index}, ${quote(pair)}, joins what is not in the vocabulary`);
-    }
-    if (!idOf.has(left + right)) {
-      throw shapeError(`merge ${index} makes ${quote(left + right)}, which is not in the vocabulary`);
-    }
-    // The pair of the file itself where there is one: 50,000 copies would be megabytes.
-    return pair as [string, string];
-  });
+  if (merges.every((merge) => typeof merge === "string")) return mergesOfTexts(TextList.of(merges), pieces);
+  return mergesOfPairs(
+    merges.map((merge) => (typeof merge === "string" ? merge.split(" ") : merge)),
+    pieces,
+  );
 }
 
 function readAdded(added: unknown): AddedToken[] {

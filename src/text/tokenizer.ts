@@ -2,12 +2,14 @@
  * A tokenizer: text to the token ids that a model was trained on, and back. One implementation for all files: a vocabulary inside a GGUF
  * or a llama2.c `tokenizer.bin` is translated into a `tokenizer.json` first, which is also what a saved model folder needs.
  *
- * `@huggingface/tokenizers` cuts and merges; around it stand what it does not do as the files mean it: cutting
- * (`pre-tokenizer.ts`), begin and end (`post-processor.ts`), bytes and streams (`token-bytes.ts`).
+ * `@huggingface/tokenizers` normalizes, cuts and finds added tokens; around it stand what it does not do as the files mean it, or not
+ * soon enough: cutting (`pre-tokenizer.ts`), merging (`byte-pairs.ts`), begin and end (`post-processor.ts`), bytes and streams
+ * (`token-bytes.ts`).
  */
 import { Tokenizer as Library } from "@huggingface/tokenizers";
 import { inputError } from "../errors.ts";
 import type { VocabularySource } from "../weights/checkpoint.ts";
+import { bytePairs } from "./byte-pairs.ts";
 import { type ChatMessage, type ChatOptions, renderChat } from "./chat.ts";
 import { ggufVocabulary } from "./gguf-vocabulary.ts";
 import { llama2cVocabulary } from "./llama2c-vocabulary.ts";
@@ -15,7 +17,15 @@ import { applyConfig, type Frame, frameOf } from "./post-processor.ts";
 import { preTokenizerFor } from "./pre-tokenizer.ts";
 import { stopTokens, tokenId, tokenText } from "./special-tokens.ts";
 import { type TextStream, type TokenBytes, textStream, tokenBytes } from "./token-bytes.ts";
-import { type CheckedTokenizer, checkTokenizerJson, isObject, type JsonObject } from "./tokenizer-json.ts";
+import {
+  type CheckedTokenizer,
+  checkTokenizer,
+  isObject,
+  type JsonObject,
+  readTokenizerJson,
+  type TokenizerParts,
+  writeTokenizerJson,
+} from "./tokenizer-json.ts";
 
 export type { ChatMessage, ChatOptions } from "./chat.ts";
 export type { TextStream } from "./token-bytes.ts";
@@ -48,7 +58,7 @@ export interface Tokenizer {
 export async function openTokenizer(source: VocabularySource): Promise<Tokenizer> {
   switch (source.kind) {
     case "huggingface":
-      return new HuggingFaceTokenizer(source.tokenizer, source.config);
+      return new HuggingFaceTokenizer(readTokenizerJson(source.tokenizer), source.config);
     case "gguf": {
       const { tokenizer, config } = ggufVocabulary(source.metadata);
       return new HuggingFaceTokenizer(tokenizer, config);
@@ -64,7 +74,7 @@ class HuggingFaceTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly bos: number | undefined;
   readonly stops: readonly number[];
-  private readonly json: JsonObject;
+  private readonly parts: TokenizerParts;
   private readonly config: JsonObject;
   private readonly library: Library;
   private readonly frame: Frame;
@@ -72,12 +82,12 @@ class HuggingFaceTokenizer implements Tokenizer {
   private readonly special: ReadonlySet<number>;
   private readonly template: string | undefined;
 
-  constructor(json: JsonObject, config: JsonObject) {
-    const checked = checkTokenizerJson(json);
+  constructor(parts: TokenizerParts, config: JsonObject) {
+    const checked = checkTokenizer(parts);
     const frame = frameOf(checked);
-    this.json = json;
+    this.parts = parts;
     this.config = config;
-    this.vocabSize = checked.pieces.length;
+    this.vocabSize = checked.pieces.size;
     this.special = new Set(checked.added.filter((token) => token.special).map((token) => token.id));
     this.bos = tokenId(checked, config, "bos_token") ?? frame.before[0];
     this.stops = stopTokens(checked, config);
@@ -129,7 +139,7 @@ class HuggingFaceTokenizer implements Tokenizer {
 
   files(): { "tokenizer.json": string; "tokenizer_config.json": string } {
     return {
-      "tokenizer.json": JSON.stringify(this.json),
+      "tokenizer.json": writeTokenizerJson(this.parts),
       "tokenizer_config.json": JSON.stringify(this.config, null, 2),
     };
   }
@@ -139,12 +149,16 @@ function openLibrary(checked: CheckedTokenizer): Library {
   const json = {
     ...checked.json,
     pre_tokenizer: preTokenizerFor(checked),
+    // In its place comes ours.
+    model: { type: "BPE", vocab: {}, merges: [] },
     // Both are done here.
     post_processor: null,
     decoder: null,
   };
   try {
-    return new Library(json, {});
+    const library = new Library(json, {});
+    library.model = bytePairs(checked.json.model as JsonObject, checked.pieces, checked.merges);
+    return library;
   } catch (error) {
     // A type of normalizer or pre-tokenizer, or a regular expression, that the library does not know.
     throw inputError(

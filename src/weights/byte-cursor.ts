@@ -10,8 +10,6 @@ import type { ByteSource } from "./byte-source.ts";
 
 const windowBytes = 1 << 18;
 
-/** `ignoreBOM`: a token may well be a byte order mark. */
-const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 const strict = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
 export class ByteCursor {
@@ -113,9 +111,14 @@ export class ByteCursor {
     return this.u32() * 2 ** 32 + low;
   }
 
-  /** UTF-8; what is not valid becomes U+FFFD, because vocabularies do hold stray bytes. */
-  text(byteLength: number): string {
-    return lenient.decode(this.#bytes(byteLength));
+  /** Copies the next bytes to `target`; one by one, since most are few. */
+  copy(target: Uint8Array, at: number, count: number): void {
+    if (count > 64) {
+      target.set(this.#bytes(count), at);
+      return;
+    }
+    const begin = this.#advance(count);
+    for (let i = 0; i < count; i++) target[at + i] = this.#window.getUint8(begin + i);
   }
 
   /** UTF-8, or undefined where it is not valid. */

@@ -53,5 +53,7 @@ export interface Checkpoint {
   vocabulary(): Promise<VocabularySource | undefined>;
   /** Bytes [begin, end) of a tensor, at most a few MiB at a time; the result is only valid until the next read. */
   read(tensor: StoredTensor, begin: number, end: number): Promise<Uint8Array>;
+  /** Fills `target` with the bytes of a tensor from `begin` on. Several may be under way at once. */
+  readInto(tensor: StoredTensor, begin: number, target: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }

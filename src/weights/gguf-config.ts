@@ -8,7 +8,7 @@
 import { inputError } from "../errors.ts";
 import type { GgufHeader } from "./gguf-header.ts";
 import { type Architecture, architectures } from "./gguf-names.ts";
-import { type GgufValue, quote } from "./gguf-values.ts";
+import { type GgufValue, type NumberArray, quote } from "./gguf-values.ts";
 
 export type ConfigRecord = Readonly<Record<string, unknown>>;
 
@@ -196,9 +196,7 @@ class Keys {
   }
 }
 
-function isNumberList(
-  value: GgufValue,
-): value is Exclude<GgufValue, string | number | bigint | boolean | readonly string[]> {
+function isNumberList(value: GgufValue): value is NumberArray {
   return ArrayBuffer.isView(value);
 }
 

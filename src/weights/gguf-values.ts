@@ -5,6 +5,7 @@ import { inputError } from "../errors.ts";
 import type { ByteCursor } from "./byte-cursor.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { valueBytes, valueTypes } from "./gguf-types.ts";
+import { TextList } from "./text-list.ts";
 
 const maxKeyBytes = 65_535;
 const maxArrayLength = 1 << 22;
@@ -13,7 +14,7 @@ const maxArrayLength = 1 << 22;
  * An integer of 64 bits is a bigint where a number would not hold it. An array of numbers is a typed array; one of
  * booleans too, with 0 and 1.
  */
-export type GgufValue = string | number | bigint | boolean | readonly string[] | NumberArray;
+export type GgufValue = string | number | bigint | boolean | TextList | NumberArray;
 
 export type NumberArray =
   | Uint8Array
@@ -71,7 +72,7 @@ async function readValue(cursor: ByteCursor, source: ByteSource, key: string, ty
   await cursor.need(valueBytes[type], what);
   switch (type) {
     case "string":
-      return (await readStrings(cursor, 1, what))[0]!;
+      return (await readTexts(cursor, 1, what)).text(0);
     case "array":
       return readArray(cursor, source, what);
     case "bool": {
@@ -89,16 +90,25 @@ async function readValue(cursor: ByteCursor, source: ByteSource, key: string, ty
   }
 }
 
-/** Waits only where the window is used up: two awaits for each of 100,000 short strings would be most of the work. */
-async function readStrings(cursor: ByteCursor, count: number, what: string): Promise<string[]> {
-  const strings: string[] = [];
-  while (strings.length < count) {
+/** Waits only where the window is used up: two awaits for each of 100,000 short texts would be most of the work. */
+async function readTexts(cursor: ByteCursor, count: number, what: string): Promise<TextList> {
+  const ends = new Uint32Array(count);
+  let bytes = new Uint8Array(Math.min(8 * count, 1 << 16));
+  let end = 0;
+  for (let i = 0; i < count; i++) {
     if (!cursor.has(8)) await cursor.need(8, what);
     const length = cursor.count();
     if (!cursor.has(length)) await cursor.need(length, what);
-    strings.push(cursor.text(length));
+    if (end + length > bytes.length) {
+      const larger = new Uint8Array(2 * (end + length));
+      larger.set(bytes.subarray(0, end));
+      bytes = larger;
+    }
+    cursor.copy(bytes, end, length);
+    end += length;
+    ends[i] = end;
   }
-  return strings;
+  return new TextList(bytes.slice(0, end), ends);
 }
 
 async function readArray(cursor: ByteCursor, source: ByteSource, what: string): Promise<GgufValue> {
@@ -122,7 +132,7 @@ async function readArray(cursor: ByteCursor, source: ByteSource, what: string): 
   if (count > maxArrayLength) throw limitError(source, `${what} at byte ${at}: ${count} elements`, `${maxArrayLength}`);
   const least = count * valueBytes[type];
   if (least > cursor.remaining) throw cursor.tooShort(least, what);
-  if (type === "string") return readStrings(cursor, count, what);
+  if (type === "string") return readTexts(cursor, count, what);
   const numbers = new numberArrays[type](count);
   await cursor.copyTo(new Uint8Array(numbers.buffer), what);
   if (type === "bool") {

@@ -3,6 +3,7 @@ import { bytesSource } from "./byte-source.ts";
 import { ggufBytes } from "./gguf.testing.ts";
 import { readGgufHeader } from "./gguf-header.ts";
 import { type GgufEntry, type TensorToWrite, writeGguf } from "./gguf-write.ts";
+import { TextList } from "./text-list.ts";
 
 /** A tensor of bytes that count up, in chunks of `chunk`. */
 function counting(name: string, shape: number[], length: number, chunk: number): TensorToWrite {
@@ -40,7 +41,7 @@ describe("writeGguf", () => {
     expect(header.version).toBe(3);
     expect(Object.fromEntries(header.metadata)).toEqual({
       ...Object.fromEntries(Object.entries(metadata).map(([key, entry]) => [key, entry[1]])),
-      texts: ["", "é"],
+      texts: TextList.of(["", "é"]),
       numbers: Int16Array.of(-1, 2),
       floats: Float32Array.of(0.5, -1),
     });

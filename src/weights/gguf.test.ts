@@ -9,6 +9,7 @@ import { ggufCheckpoint } from "./gguf.ts";
 import type { GgufEntry, TensorToWrite } from "./gguf-write.ts";
 import { openHuggingFace } from "./huggingface.ts";
 import { openCheckpoint } from "./open.ts";
+import type { TextList } from "./text-list.ts";
 
 const opened: Checkpoint[] = [];
 afterAll(() => Promise.all(opened.map((checkpoint) => checkpoint.close())));
@@ -101,7 +102,7 @@ describe("a GGUF is the same model as the folder that it was made from", () => {
     expect(vocabulary).toMatchObject({ kind: "gguf" });
     const { metadata } = vocabulary as { metadata: ReadonlyMap<string, unknown> };
     expect([...metadata.keys()].every((key) => key.startsWith("tokenizer."))).toBe(true);
-    expect((metadata.get("tokenizer.ggml.tokens") as string[])[130]).toBe("t130");
+    expect((metadata.get("tokenizer.ggml.tokens") as TextList).text(130)).toBe("t130");
     expect((metadata.get("tokenizer.ggml.scores") as Float32Array)[130]).toBe(-130);
   });
 });

@@ -9,7 +9,7 @@ import { architectureOf, type ConfigRecord, configFromGguf } from "./gguf-config
 import { type GgufHeader, type GgufTensor, readGgufHeader } from "./gguf-header.ts";
 import { type Architecture, architectures, type HubName, hubName } from "./gguf-names.ts";
 import { quote } from "./gguf-values.ts";
-import { tensorReader } from "./single-file.ts";
+import { tensorReader } from "./tensor-reader.ts";
 
 /**
  * The model in a GGUF file. Closing the checkpoint closes the source, and so does a fault of the file: an input error with
@@ -29,11 +29,11 @@ async function readCheckpoint(source: ByteSource): Promise<Checkpoint> {
   const architecture = architectureOf(header, source.name);
   const config = configFromGguf(header, architecture, source.name);
   const tensors = new Map<string, StoredTensor>();
-  const begins = new Map<string, number>();
+  const places = new Map<string, { file: ByteSource; begin: number }>();
   for (const stored of header.tensors) {
     const tensor = translate(stored, architecture, config, source.name);
     tensors.set(tensor.name, tensor);
-    begins.set(tensor.name, stored.begin);
+    places.set(tensor.name, { file: source, begin: stored.begin });
   }
   return {
     format: "gguf",
@@ -44,7 +44,7 @@ async function readCheckpoint(source: ByteSource): Promise<Checkpoint> {
       const metadata = tokenizerOf(header);
       return metadata.size === 0 ? undefined : { kind: "gguf", metadata };
     },
-    read: tensorReader(source, begins),
+    ...tensorReader((name) => places.get(name)),
     close: () => source.close(),
   };
 }

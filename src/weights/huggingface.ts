@@ -8,6 +8,7 @@ import type { Checkpoint, StoredTensor, VocabularySource } from "./checkpoint.ts
 import { JsonReader, shorten } from "./json-reader.ts";
 import { readJsonObject, readSmallFile } from "./node-file.ts";
 import { openShards, type PlacedTensor, type ShardFiles } from "./shards.ts";
+import { tensorReader } from "./tensor-reader.ts";
 
 const maxConfigBytes = 4 << 20;
 /** The largest public tokenizer.json files have 35 MB. */
@@ -37,23 +38,13 @@ export async function openHuggingFace(folder: string, weightsFile?: string, file
       }
       placed.set(name, tensor);
     }
-    let buffer = new Uint8Array(0);
     return {
       format: "safetensors",
       path: folder,
       config,
       tensors: new StoredTensors(placed),
       vocabulary: () => readVocabulary(folder, config),
-      read: async (tensor, begin, end) => {
-        const { file, begin: first } = placed.get(tensor.name)!;
-        if (begin < 0 || end < begin || end > tensor.byteLength) {
-          throw new RangeError(`bytes ${begin} to ${end} of ${tensor.name}, which has ${tensor.byteLength}`);
-        }
-        if (buffer.length < end - begin) buffer = new Uint8Array(end - begin);
-        const target = buffer.subarray(0, end - begin);
-        await file.readInto(target, first + begin);
-        return target;
-      },
+      ...tensorReader((name) => placed.get(name)),
       close: shards.close,
     };
   } catch (error) {

@@ -15,7 +15,7 @@ import { ByteCursor } from "./byte-cursor.ts";
 import type { ByteSource } from "./byte-source.ts";
 import type { Checkpoint, StoredTensor } from "./checkpoint.ts";
 import { openFile, readSmallFile } from "./node-file.ts";
-import { tensorReader } from "./single-file.ts";
+import { tensorReader } from "./tensor-reader.ts";
 
 const maxLayers = 4096;
 /** The tokenizer of Llama 2, the largest that the project knows, takes 434 kB. */
@@ -58,14 +58,14 @@ export async function llama2cCheckpoint(
   const header = await readHeader(source);
   checkSize(header, source);
   const tensors = new Map<string, StoredTensor>();
-  const begins = new Map<string, number>();
+  const places = new Map<string, { file: ByteSource; begin: number }>();
   let begin = header.byteLength;
   for (const { name, storedName, shape, interleavedHeads } of tensorsOf(header)) {
     const byteLength = 4 * product(shape);
     if (name !== undefined) {
       const interleaved = interleavedHeads === undefined ? {} : { interleavedHeads };
       tensors.set(name, { name, storedName, type: "F32", shape, byteLength, ...interleaved });
-      begins.set(name, begin);
+      places.set(name, { file: source, begin });
     }
     begin += byteLength;
   }
@@ -78,7 +78,7 @@ export async function llama2cCheckpoint(
       const bytes = await tokenizer(header.vocabulary);
       return bytes && { kind: "llama2.c", bytes, vocabSize: header.vocabulary };
     },
-    read: tensorReader(source, begins),
+    ...tensorReader((name) => places.get(name)),
     close: () => source.close(),
   };
 }

@@ -24,9 +24,14 @@ const matrix = (rows: number, columns: number): Parameter => ({
 const values = (count: number) =>
   Float32Array.from({ length: count }, (_, i) => Math.sin(i * 12.9898) * 10 ** (((i >> 5) % 5) - 3));
 
-function stored(parameter: Parameter, type: StorageType, write: (store: ParameterStore) => void): Float32Array {
+function stored(
+  parameter: Parameter,
+  type: StorageType,
+  write: (store: ParameterStore) => void,
+  headWidth = 0,
+): Float32Array {
   const store = new ParameterStore(player);
-  store.reserve(parameter, type);
+  store.reserve(parameter, type, headWidth);
   write(store);
   const read = store.read(parameter);
   store.dispose();
@@ -71,7 +76,36 @@ describe("what the kernels read", () => {
       }
       const expected = new Float32Array(x.length);
       dequantize(from, blocks, expected);
-      expect(stored(parameter, type, (store) => store.writeBlocks(parameter, 0, 37, blocks, from))).toEqual(expected);
+      const write = (store: ParameterStore) => {
+        store.landing(parameter, 0, 37, from).set(blocks);
+        store.settle(parameter, 0, 37, from);
+      };
+      expect(stored(parameter, type, write)).toEqual(expected);
+    }
+  });
+
+  it("is a file's blocks with the halves of heads put in order, whatever the pieces they come in", () => {
+    const heads = matrix(96, 64);
+    const blocks = Uint8Array.from({ length: 96 * 2 * 34 }, (_, i) => (i * 89 + 5) & 0x7f);
+    for (let at = 1; at < blocks.length; at += 34) blocks[at] = 0x24;
+    const file = new Float32Array(96 * 64);
+    dequantize("Q8_0", blocks, file);
+    // Heads of 24 rows: row 2 i of a head becomes row i, row 2 i + 1 row 12 + i.
+    const order = Array.from({ length: 96 }, (_, r) => r - (r % 24) + (r % 12) * 2 + Number(r % 24 >= 12));
+    const expected = order.flatMap((r) => [...file.subarray(r * 64, (r + 1) * 64)]);
+    for (const piece of [48, 96]) {
+      const read = stored(
+        heads,
+        "q8",
+        (store) => {
+          for (let first = 0; first < 96; first += piece) {
+            store.landing(heads, first, piece, "Q8_0").set(blocks.subarray(first * 68, (first + piece) * 68));
+          }
+          for (let first = 0; first < 96; first += piece) store.settle(heads, first, piece, "Q8_0");
+        },
+        24,
+      );
+      expect(read).toEqual(Float32Array.from(expected));
     }
   });
 

@@ -1,9 +1,10 @@
 /**
- * Parameters in a player's memory, packed for its kernels. Matrices are written and read 16 rows at a time through a
+ * Parameters in a player's memory, packed for its kernels. Matrices are written and read a few rows at a time through a
  * small staging area, so that loading needs no more memory than the weights themselves.
  */
 import { inputError } from "../../errors.ts";
 import {
+  BLOCK,
   GROUP,
   groups,
   matrixBytes,
@@ -18,12 +19,21 @@ import type { WasmPlayer } from "./player.ts";
 /** Quantized blocks of a file that the kernels read as they are, in a different order. */
 export type BlockType = "Q8_0" | "Q4_0" | "Q4_1";
 
-export const blockStorage: Readonly<Record<BlockType, StorageType>> = { Q8_0: "q8", Q4_0: "q4", Q4_1: "q4_1" };
+/** The type that such blocks are kept as, and the bytes of one in the file. */
+export const blockTypes: Readonly<Record<BlockType, { readonly storage: StorageType; readonly bytes: number }>> = {
+  Q8_0: { storage: "q8", bytes: 34 },
+  Q4_0: { storage: "q4", bytes: 18 },
+  Q4_1: { storage: "q4_1", bytes: 20 },
+};
+
+/** Bytes of a row in the file. */
+const blockRowBytes = (type: BlockType, columns: number): number => (columns / BLOCK) * blockTypes[type].bytes;
 
 interface Placed {
   readonly parameter: Parameter;
   readonly type: StorageType;
   readonly address: number;
+  readonly headWidth: number;
 }
 
 export class ParameterStore {
@@ -35,12 +45,16 @@ export class ParameterStore {
     this.player = player;
   }
 
-  /** Takes memory for a parameter; vectors are f32 whatever `type` says. */
-  reserve(parameter: Parameter, type: StorageType): void {
+  /**
+   * Takes memory for a parameter; vectors are f32 whatever `type` says. `headWidth` is that of heads whose halves are interleaved
+   * in a file whose blocks will be kept, else 0. Nothing after this takes memory: views stay good while others are filled.
+   */
+  reserve(parameter: Parameter, type: StorageType, headWidth = 0): void {
     if (this.placed.has(parameter.name)) throw new Error(`${parameter.name} is already placed`);
     const kept = parameter.kind === "vector" ? "f32" : type;
     const address = this.player.allocate(parameterBytes(parameter, kept), parameter.name);
-    this.placed.set(parameter.name, { parameter, type: kept, address });
+    this.placed.set(parameter.name, { parameter, type: kept, address, headWidth });
+    this.stage(Math.max(GROUP * 4, 2 * liftedRows(headWidth)) * padded(parameter.columns));
   }
 
   has(parameter: Parameter): boolean {
@@ -89,17 +103,36 @@ export class ParameterStore {
     });
   }
 
-  /** Writes rows as a GGUF file holds them, exactly; the matrix must be kept in the matching type. */
-  writeBlocks(parameter: Parameter, firstRow: number, rowCount: number, bytes: Uint8Array, from: BlockType): void {
+  /**
+   * Where rows [firstRow, firstRow + rowCount) of a GGUF file are to be read to, before `settle` packs them: the end of the place
+   * that they will have. The view is good until memory is next taken.
+   */
+  landing(parameter: Parameter, firstRow: number, rowCount: number, from: BlockType): Uint8Array {
+    const { begin, groupBytes } = this.span(parameter, firstRow);
+    const length = rowCount * blockRowBytes(from, parameter.columns);
+    return this.player.bytes(begin + groups(rowCount) * groupBytes - length, length);
+  }
+
+  /** Packs rows that lie in their `landing`, values untouched; the matrix must be kept in the matching type. */
+  settle(parameter: Parameter, firstRow: number, rowCount: number, from: BlockType): void {
     const { columns } = parameter;
-    const rowBytes = bytes.length / rowCount;
+    const { headWidth, type } = this.find(parameter);
     const { kernels } = this.player;
     const pack = { Q8_0: kernels.repackQ8_0, Q4_0: kernels.repackQ4_0, Q4_1: kernels.repackQ4_1 }[from];
-    this.eachGroup(parameter, firstRow, rowCount, (rows, offset, target) => {
-      const source = this.stage(rows * rowBytes);
-      this.player.bytes(source, rows * rowBytes).set(bytes.subarray(offset * rowBytes, (offset + rows) * rowBytes));
-      pack(source, rows, columns, target, padded(columns));
-    });
+    const rowBytes = blockRowBytes(from, columns);
+    const unit = liftedRows(headWidth);
+    const scratch = this.stage(unit * rowBytes);
+    const { begin, groupBytes } = this.span(parameter, firstRow);
+    const source = begin + groups(rowCount) * groupBytes - rowCount * rowBytes;
+    // Packed rows are no shorter than a file's, so what is written never passes what is still to be read.
+    if (groupBytes < GROUP * rowBytes) throw new Error(`${from} rows are longer than ${type}`);
+    for (let first = 0; first < rowCount; first += unit) {
+      const rows = Math.min(unit, rowCount - first);
+      kernels.liftRows(source + first * rowBytes, rows, rowBytes, headWidth, scratch);
+      for (let row = 0; row < rows; row += GROUP) {
+        pack(scratch + row * rowBytes, columns, begin + ((first + row) / GROUP) * groupBytes);
+      }
+    }
   }
 
   /** The values that the kernels compute with, row-major [rows, columns] (a vector: [columns]). */
@@ -135,13 +168,19 @@ export class ParameterStore {
     rowCount: number,
     write: (rows: number, offset: number, target: number) => void,
   ): void {
+    const { begin, groupBytes } = this.span(parameter, firstRow);
+    for (let g = 0; g < groups(rowCount); g++) {
+      const rows = Math.min(GROUP, rowCount - g * GROUP);
+      write(rows, g * GROUP, begin + g * groupBytes);
+    }
+  }
+
+  /** Where the group that begins with `firstRow` stands, and how far apart groups are. */
+  private span(parameter: Parameter, firstRow: number): { begin: number; groupBytes: number } {
     const { type, address } = this.find(parameter);
     if (firstRow % GROUP !== 0) throw new Error(`${parameter.name}: row ${firstRow} does not begin a group`);
     const groupBytes = matrixBytes(type, GROUP, parameter.columns);
-    for (let g = 0; g < groups(rowCount); g++) {
-      const rows = Math.min(GROUP, rowCount - g * GROUP);
-      write(rows, g * GROUP, address + (firstRow / GROUP + g) * groupBytes);
-    }
+    return { begin: address + (firstRow / GROUP) * groupBytes, groupBytes };
   }
 
   private stage(bytes: number): number {
@@ -150,6 +189,16 @@ export class ParameterStore {
     this.staging = { address: this.player.allocate(bytes, "staging"), bytes };
     return this.staging.address;
   }
+}
+
+/** Rows that `settle` has in hand at once: whole groups and whole heads. */
+function liftedRows(headWidth: number): number {
+  return headWidth === 0 ? GROUP : leastCommonMultiple(GROUP, headWidth);
+}
+
+export function leastCommonMultiple(a: number, b: number): number {
+  const gcd = (x: number, y: number): number => (y === 0 ? x : gcd(y, x % y));
+  return (a / gcd(a, b)) * b;
 }
 
 function refuseNonFinite(parameter: Parameter, index: number, firstRow: number): void {

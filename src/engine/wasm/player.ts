@@ -16,6 +16,7 @@ const PAGE = 65536;
 const ADDRESS_SPACE = 65536 * PAGE;
 
 type Pack = (source: number, rows: number, columns: number, target: number, paddedColumns: number) => void;
+type Repack = (source: number, columns: number, target: number) => void;
 
 export interface KernelExports {
   play(threads: number): void;
@@ -24,9 +25,10 @@ export interface KernelExports {
   packF16: Pack;
   packQ8: Pack;
   packQ4: Pack;
-  repackQ8_0: Pack;
-  repackQ4_0: Pack;
-  repackQ4_1: Pack;
+  liftRows(source: number, rows: number, rowBytes: number, head: number, scratch: number): void;
+  repackQ8_0: Repack;
+  repackQ4_0: Repack;
+  repackQ4_1: Repack;
   firstNonFinite(source: number, count: number): number;
   maxMagnitude(source: number, count: number): number;
 }

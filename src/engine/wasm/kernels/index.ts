@@ -19,10 +19,8 @@ export {
   packF32,
   packQ4,
   packQ8,
-  repackQ4_0,
-  repackQ4_1,
-  repackQ8_0,
 } from "./pack";
+export { liftRows, repackQ4_0, repackQ4_1, repackQ8_0 } from "./repack";
 
 export const op_add: i32 = add.index;
 export const op_attention: i32 = attention.index;

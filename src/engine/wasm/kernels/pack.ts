@@ -1,9 +1,8 @@
 /**
- * Rows of a file into the layouts that the products read, 16 rows at a time. `src` holds up to 16 rows one after another;
- * rows beyond `rows` and columns beyond `columns` become zero. The Q8_0, Q4_0 and Q4_1 blocks of a GGUF file are moved
- * as they are; floats are rounded as ggml rounds them.
+ * Floats into the layouts that the products read, 16 rows at a time, rounded as ggml rounds them. `src` holds up to 16 rows
+ * one after another; rows beyond `rows` and columns beyond `columns` become zero. Blocks of a file: `repack.ts`.
  */
-import { Q4_1_BLOCK, Q4_BLOCK } from "./linear-q4";
+import { Q4_BLOCK } from "./linear-q4";
 import { Q8_BLOCK } from "./linear-q8";
 import { floatToHalf } from "./simd";
 
@@ -84,46 +83,6 @@ export function packQ4(src: usize, rows: i32, columns: i32, dst: usize, K: i32):
       }
     }
   }
-}
-
-/** Q8_0 blocks (f16 scale, 32 bytes) as a GGUF file has them. */
-export function repackQ8_0(src: usize, rows: i32, columns: i32, dst: usize, K: i32): void {
-  const blocks = <usize>columns >> 5;
-  for (let b: usize = 0; b < <usize>K >> 5; b++, dst += Q8_BLOCK) {
-    for (let r: usize = 0; r < 16; r++) {
-      const present = <i32>r < rows && b < blocks, from = src + (r * blocks + b) * 34;
-      store<u16>(dst + 512 + (r << 1), present ? load<u16>(from) : 0);
-      for (let k: usize = 0; k < 32; k++) {
-        store<i8>(dst + ((k >> 2) << 6) + (r << 2) + (k & 3), present ? load<i8>(from + 2 + k) : 0);
-      }
-    }
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function repackNibbles<Minima>(src: usize, rows: i32, columns: i32, dst: usize, K: i32): void {
-  const blocks = <usize>columns >> 5, header: usize = sizeof<Minima>() == 1 ? 2 : 4;
-  for (let b: usize = 0; b < <usize>K >> 5; b++, dst += sizeof<Minima>() == 1 ? Q4_BLOCK : Q4_1_BLOCK) {
-    for (let r: usize = 0; r < 16; r++) {
-      const present = <i32>r < rows && b < blocks, from = src + (r * blocks + b) * (header + 16);
-      store<u16>(dst + 256 + (r << 1), present ? load<u16>(from) : 0);
-      if (sizeof<Minima>() == 2) store<u16>(dst + 288 + (r << 1), present ? load<u16>(from + 2) : 0);
-      // A GGUF block and ours pair column k with k + 16 in the same way: bytes move whole.
-      for (let k: usize = 0; k < 16; k += 4) {
-        const empty: u32 = sizeof<Minima>() == 1 ? 0x88888888 : 0;
-        store<u32>(dst + (k << 4) + (r << 2), present ? load<u32>(from + header + k) : empty);
-      }
-    }
-  }
-}
-
-export function repackQ4_0(src: usize, rows: i32, columns: i32, dst: usize, K: i32): void {
-  repackNibbles<i8>(src, rows, columns, dst, K);
-}
-
-export function repackQ4_1(src: usize, rows: i32, columns: i32, dst: usize, K: i32): void {
-  repackNibbles<i16>(src, rows, columns, dst, K);
 }
 
 /** First element of `count` f32 that is not finite, or -1: a NaN weight would silence a model without a word. */
