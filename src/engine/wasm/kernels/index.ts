@@ -7,6 +7,7 @@ import { linearQ4, linearQ4_1 } from "./linear-q4";
 import { linearQ8 } from "./linear-q8";
 import { crossEntropy } from "./loss";
 import { headNorm, layerNorm, rmsNorm } from "./norm";
+import { read } from "./probe";
 import { quantizeI8, quantizeI16 } from "./quantize";
 import { rope } from "./rope";
 
@@ -40,6 +41,7 @@ export const op_linearQ4_1: i32 = linearQ4_1.index;
 export const op_linearQ8: i32 = linearQ8.index;
 export const op_quantizeI16: i32 = quantizeI16.index;
 export const op_quantizeI8: i32 = quantizeI8.index;
+export const op_read: i32 = read.index;
 export const op_rmsNorm: i32 = rmsNorm.index;
 export const op_rope: i32 = rope.index;
 export const op_swiglu: i32 = swiglu.index;

@@ -1,0 +1,40 @@
+/** Times plays for the profile: what is short is played many times at a stretch, and a figure is the median of several stretches. */
+import { yieldToEvents } from "../../yield.ts";
+
+/** A stretch is long enough for the clock, and a median of so many forgets an interruption or two. */
+const STRETCH = 0.002;
+const STRETCHES = 7;
+/** The first plays run the compiler's first tier. */
+const WARM_UP = 0.02;
+
+/** Seconds of one call of `play`; the event loop runs between stretches. */
+export async function secondsOf(play: () => void, signal?: AbortSignal): Promise<number> {
+  const warm = await stretch(play, WARM_UP, 3);
+  const calls = Math.max(1, Math.round(STRETCH / warm));
+  const times: number[] = [];
+  for (let i = 0; i < STRETCHES; i++) {
+    signal?.throwIfAborted();
+    times.push(await stretch(play, 0, calls));
+  }
+  return median(times);
+}
+
+/** Calls for so many seconds, and so often at least; seconds of a call. */
+async function stretch(play: () => void, seconds: number, calls: number): Promise<number> {
+  const begin = performance.now();
+  let done = 0;
+  let elapsed: number;
+  do {
+    play();
+    done++;
+    elapsed = (performance.now() - begin) / 1000;
+  } while (done < calls || elapsed < seconds);
+  await yieldToEvents();
+  return elapsed / done;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
