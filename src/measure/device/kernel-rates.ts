@@ -1,118 +1,140 @@
 /** How fast each kernel is where it need not wait for memory: on one row (decode) and on many (reading a prompt). */
-import { parametersOf } from "../../engine/graph.ts";
-import { type Parameter, parameterBytes, type StorageType } from "../../engine/parameter.ts";
-import { type Plan, plan } from "../../engine/plan.ts";
+import { parameterBytes } from "../../engine/parameter.ts";
+import type { PlannedInstruction } from "../../engine/plan.ts";
 import { LoadedProgram } from "../../engine/wasm/loaded-program.ts";
 import { ParameterStore } from "../../engine/wasm/parameter-store.ts";
 import type { WasmPlayer } from "../../engine/wasm/player.ts";
-import {
-  ATTENTION_CONTEXT,
-  attentionProgram,
-  attentionWork,
-  elementKernels,
-  elementProgram,
-  type KernelProgram,
-  linearProgram,
-  matrixTypes,
-} from "./kernel-programs.ts";
+import { parametersPlayed } from "../../model/network.ts";
+import { identitySteps } from "../../schedule/schedule.ts";
+import { type Work, type WorkKind, workOf } from "../work.ts";
+import { families, matrixTypes, type ProbeModel, probeModel } from "./probe-model.ts";
 import type { Synchronization } from "./synchronization.ts";
 import { secondsOf } from "./timing.ts";
 
-/** Multiply–adds (linear maps, attention) or elements (all else) a second, all threads together. */
+/** Operations a second as `Work` counts them, all threads together. */
 export interface Rate {
+  readonly kind: WorkKind;
   readonly oneRow: number;
   readonly manyRows: number;
 }
 
-/** By type of matrix, or by kernel. */
+/** By the name of the kernel. `attention start` is what attention costs at position 0, by elements of its result. */
 export type Rates = Readonly<Record<string, Rate>>;
 
-/** Rows of a chunk of a prompt. */
+/** An instruction of a probe model, the first of its kernel. */
+interface Probe {
+  readonly kind: WorkKind;
+  readonly model: ProbeModel;
+  readonly index: number;
+}
+
 const MANY = 128;
-/** Fewer rows for attention, so that they all see about as many positions. */
-const ATTENTION_ROWS = 32;
+/** Positions between which attention is compared. */
 const NEAR = 16;
-const FAR = 144;
+const FAR = 272;
+/** How often a program has the instruction that it measures. */
+const COPIES = { oneRow: 64, manyRows: 4 } as const;
 
-/** How many rates there are, for the progress. */
-export const rateCount = 2 * (matrixTypes.length + elementKernels.length + 1);
+/** Every kernel of the probe models' blocks once, by name: the instruction that does most, for its edges weigh least. */
+export function probes(threads: number): ReadonlyMap<string, Probe> {
+  const found = new Map<string, Probe & { readonly operations: number }>();
+  for (const family of families) {
+    for (const type of matrixTypes) {
+      const model = probeModel(family, type, threads);
+      workOf(model, model.storage, { rows: 1, position: 0 }).forEach(({ kernel, kind, operations }, index) => {
+        // The tail has room for one row.
+        if (model.plan.instructions[index]!.tail) return;
+        const best = found.get(kernel);
+        if (!best || (best.model === model && best.operations < operations)) {
+          found.set(kernel, { kind, model, index, operations });
+        }
+      });
+    }
+  }
+  return found;
+}
 
-/** `onRate` is called after each. */
+/** `onRate` is called after each of `kernels`. */
 export async function measureRates(
   player: WasmPlayer,
+  kernels: ReadonlyMap<string, Probe>,
   cost: Synchronization,
   onRate: () => void,
   signal?: AbortSignal,
 ): Promise<Rates> {
   const rates: Record<string, Rate> = {};
-  const both = async (measure: (many: boolean) => Promise<number>): Promise<Rate> => {
-    const oneRow = await measure(false);
+  for (const [name, probe] of kernels) {
+    const { store, dispose } = loadProbe(player, probe.model);
+    try {
+      const time = (rows: number, position: number) =>
+        timeInstruction(player, store, probe, rows, position, cost, signal);
+      const { kind } = probe;
+      if (kind === "attention") {
+        const [one, many] = [await attentionRates(1, time), await attentionRates(MANY, time)];
+        rates[name] = { kind, oneRow: one.rate, manyRows: many.rate };
+        rates[`${name} start`] = { kind, oneRow: one.start, manyRows: many.start };
+      } else rates[name] = { kind, oneRow: await rate(1, time), manyRows: await rate(MANY, time) };
+    } finally {
+      dispose();
+    }
     onRate();
-    const manyRows = await measure(true);
-    onRate();
-    return { oneRow, manyRows };
-  };
-  const simple = (make: (many: boolean) => KernelProgram, type: StorageType) =>
-    both(async (many) => {
-      const rows = many ? MANY : 1;
-      const program = make(many);
-      const seconds = await timeProgram(player, program, type, rows, [0], cost, signal);
-      return (program.workPerRow * rows) / seconds[0]!;
-    });
-  for (const type of matrixTypes) {
-    rates[type] = await simple((many) => linearProgram(type, player.threads, many), type);
   }
-  for (const name of elementKernels) rates[name] = await simple((many) => elementProgram(name, many), "f32");
-
-  // What grows with the position is one rate; what does not (appending, turning, the exponentials of few) is another.
-  const fixed: number[] = [];
-  rates.attention = await both(async (many) => {
-    const rows = many ? ATTENTION_ROWS : 1;
-    const program = attentionProgram();
-    const [near, far] = await timeProgram(player, program, "f32", rows, [NEAR, FAR], cost, signal);
-    const perPosition = Math.max(far! - near!, far! / 100) / (FAR - NEAR);
-    const seen = NEAR + (rows + 1) / 2;
-    fixed.push((program.workPerRow * rows) / Math.max(near! - seen * perPosition, near! / 100));
-    return (attentionWork * rows) / perPosition;
-  });
-  rates.attentionStart = { oneRow: fixed[0]!, manyRows: fixed[1]! };
   return rates;
 }
 
-/** Seconds of the work of a program on so many rows, at each of `positions`; what playing and barriers cost is taken off. */
-async function timeProgram(
+type Time = (rows: number, position: number) => Promise<{ readonly seconds: number; readonly work: Work }>;
+
+async function rate(rows: number, time: Time): Promise<number> {
+  const { seconds, work } = await time(rows, 0);
+  return work.operations / seconds;
+}
+
+/** Two positions tell apart what grows with the cache and what does not. */
+async function attentionRates(rows: number, time: Time): Promise<{ rate: number; start: number }> {
+  const near = await time(rows, NEAR);
+  const far = await time(rows, FAR);
+  const grown = Math.max(far.seconds - near.seconds, far.seconds / 100);
+  const perSecond = (far.work.operations - near.work.operations) / grown;
+  const rest = near.seconds - near.work.operations / perSecond;
+  return { rate: perSecond, start: near.work.start / Math.max(rest, near.seconds / 100) };
+}
+
+/** Weights that are ordinary numbers in every format: none is so small that a processor slows down. */
+function loadProbe(player: WasmPlayer, { config, storage }: ProbeModel): { store: ParameterStore; dispose(): void } {
+  const store = new ParameterStore(player);
+  for (const parameter of parametersPlayed(config, identitySteps(config.blocks))) {
+    store.reserve(parameter, storage(parameter));
+    player.bytes(store.address(parameter), parameterBytes(parameter, storage(parameter))).fill(0x2c);
+  }
+  return { store, dispose: () => store.dispose() };
+}
+
+/** Plays one instruction of a plan again and again; what playing costs by itself is taken off. */
+async function timeInstruction(
   player: WasmPlayer,
-  { graph }: KernelProgram,
-  type: StorageType,
+  store: ParameterStore,
+  { model, index }: Probe,
   rows: number,
-  positions: readonly number[],
+  position: number,
   cost: Synchronization,
   signal: AbortSignal | undefined,
-): Promise<number[]> {
-  const storage = (parameter: Parameter): StorageType =>
-    parameter.kind === "vector" || parameter.name === "table" ? "f32" : type;
-  const limits = { maxRows: rows, tailRows: rows, context: ATTENTION_CONTEXT, threads: player.threads };
-  const planned: Plan = plan(graph, storage, limits);
-  const store = new ParameterStore(player);
-  let program: LoadedProgram | undefined;
+): Promise<{ seconds: number; work: Work }> {
+  const copies = rows === 1 ? COPIES.oneRow : COPIES.manyRows;
+  // Each thread writes what it wrote before, so no barrier is needed.
+  const instruction: PlannedInstruction = { ...model.plan.instructions[index]!, barrier: false };
+  const plan = { ...model.plan, instructions: Array.from({ length: copies }, () => instruction) };
+  const program = new LoadedProgram(player, store, plan);
   try {
-    for (const parameter of new Set(graph.values.flatMap(({ operation }) => parametersOf(operation)))) {
-      store.reserve(parameter, storage(parameter));
-      // In every format these bytes are ordinary numbers: none is so small that a processor slows down.
-      player.bytes(store.address(parameter), parameterBytes(parameter, storage(parameter))).fill(0x2c);
-    }
-    const loaded = new LoadedProgram(player, store, planned);
-    program = loaded;
     const tokens = new Int32Array(rows);
-    const overhead = cost.play + (planned.barriers - 1) * cost.barrier;
-    const times: number[] = [];
-    for (const position of positions) {
-      const seconds = await secondsOf(() => loaded.play(tokens, position, 0), signal);
-      times.push(Math.max(seconds - overhead, seconds / 20));
-    }
-    return times;
+    const seconds = await secondsOf(() => program.play(tokens, position, rows - 1), signal);
+    const own = Math.max(seconds - cost.play, seconds / 20) / copies;
+    const { graph } = model;
+    const work = workOf({ graph, plan: { ...plan, instructions: [instruction] } }, model.storage, {
+      rows,
+      position,
+    })[0]!;
+    return { seconds: own, work };
   } finally {
-    program?.dispose();
-    store.dispose();
+    program.dispose();
   }
 }

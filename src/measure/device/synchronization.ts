@@ -2,7 +2,7 @@
 import type { ParameterStore } from "../../engine/wasm/parameter-store.ts";
 import type { WasmPlayer } from "../../engine/wasm/player.ts";
 import { handMade, readInstruction } from "./hand-made.ts";
-import { median, secondsOf } from "./timing.ts";
+import { lowerQuartile, secondsOf } from "./timing.ts";
 
 export interface Synchronization {
   /** Seconds of a play of nothing right behind another: the call, the epoch, the last barrier. */
@@ -18,7 +18,7 @@ export interface Synchronization {
 const INSTRUCTIONS = 500;
 /** Milliseconds after which every thread sleeps, and how often. */
 const REST = 20;
-const WAKES = 7;
+const WAKES = 9;
 
 export async function measureSynchronization(
   player: WasmPlayer,
@@ -53,6 +53,6 @@ export async function measureSynchronization(
     play,
     instruction: Math.max(0, idle - play) / INSTRUCTIONS,
     barrier: Math.max(0, meeting - idle) / INSTRUCTIONS,
-    wake: median(wakes),
+    wake: lowerQuartile(wakes),
   };
 }
