@@ -1,8 +1,10 @@
 /**
  * Predicts how long a plan takes on a device of which a profile is known. Each instruction takes as long as its operations or as its bytes,
- * whichever is more (Williams et al. 2009, "Roofline"), its bytes coming from the cache that still holds them (see reuse.ts):
+ * whichever is more (Williams et al. 2009, "Roofline"), its bytes coming from the cache that still holds them (see reuse.ts); of the lesser
+ * remains what the device was seen not to hide (see device/exposure.ts):
  *
- *   seconds = play + Σ [ instruction + barrier + max( operations / rate, Σ bytes / bandwidth(reuse distance) ) ]
+ *   seconds = play + Σ [ instruction + barrier + max(c, t) + exposed · min(c, t) ]
+ *   c = operations / rate,  t = Σ bytes / bandwidth(reuse distance)
  */
 import type { Parameter, StorageType } from "../engine/parameter.ts";
 import { bandwidthAt } from "./device/curve.ts";
@@ -42,7 +44,8 @@ export function predictPlay(
   let waiting = 0;
   works.forEach((work, i) => {
     const operations = operationSeconds(work, measured);
-    const seconds = Math.max(operations, transfers[i]!);
+    const visible = work.kind === "linear" && work.rows < MANY_ROWS ? exposed(work.kernel, measured.rates) : 0;
+    const seconds = Math.max(operations, transfers[i]!) + visible * Math.min(operations, transfers[i]!);
     parts[work.kind] += seconds;
     if (work.kind !== "elements" && transfers[i]! > operations) waiting += seconds;
     parts.synchronization += measured.synchronization.instruction;
@@ -86,6 +89,12 @@ function operationSeconds(work: Work, { rates }: Measurement): number {
   const rate = (kernel: string): number => rates[kernel]?.[side] ?? slowestLike(work.kind, side, rates);
   const beginning = work.start === 0 ? 0 : work.start / rate(`${work.kernel} start`);
   return work.operations / rate(work.kernel) + beginning;
+}
+
+/** The share of the shorter of computing and waiting that the longer does not hide. */
+function exposed(kernel: string, rates: Measurement["rates"]): number {
+  const known = Object.values(rates).flatMap((rate) => rate.exposed ?? []);
+  return rates[kernel]?.exposed ?? Math.max(0, ...known);
 }
 
 /** What a kernel that was not measured is taken for: the slowest of its kind. */

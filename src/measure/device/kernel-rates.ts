@@ -16,6 +16,8 @@ export interface Rate {
   readonly kind: WorkKind;
   readonly oneRow: number;
   readonly manyRows: number;
+  /** For kernels that read weights: see exposure.ts. */
+  readonly exposed?: number;
 }
 
 /** By the name of the kernel. `attention start` is what attention costs at position 0, by elements of its result. */
@@ -100,7 +102,10 @@ async function attentionRates(rows: number, time: Time): Promise<{ rate: number;
 }
 
 /** Weights that are ordinary numbers in every format: none is so small that a processor slows down. */
-function loadProbe(player: WasmPlayer, { config, storage }: ProbeModel): { store: ParameterStore; dispose(): void } {
+export function loadProbe(
+  player: WasmPlayer,
+  { config, storage }: ProbeModel,
+): { store: ParameterStore; dispose(): void } {
   const store = new ParameterStore(player);
   for (const parameter of parametersPlayed(config, identitySteps(config.blocks))) {
     store.reserve(parameter, storage(parameter));

@@ -4,7 +4,9 @@ import { ParameterStore } from "../../engine/wasm/parameter-store.ts";
 import { WasmPlayer } from "../../engine/wasm/player.ts";
 import type { OnProgress } from "../../progress.ts";
 import { measureBandwidth, workingSets } from "./bandwidth.ts";
+import { measureExposure } from "./exposure.ts";
 import { measureRates, probes } from "./kernel-rates.ts";
+import { matrixTypes } from "./probe-model.ts";
 import type { Measurement } from "./profile.ts";
 import { measureSynchronization } from "./synchronization.ts";
 
@@ -24,7 +26,7 @@ export async function measureDevice(
 ): Promise<Measurement[]> {
   const sizes = workingSets(largest);
   const kernels = threads.map((count) => probes(count));
-  const total = kernels.reduce((sum, found) => sum + 1 + sizes.length + found.size, 0);
+  const total = kernels.reduce((sum, found) => sum + 1 + sizes.length + found.size + matrixTypes.length, 0);
   let done = 0;
   const step = () => onProgress?.({ label: "measuring this device", done: ++done, total, unit: "measurements" });
 
@@ -37,7 +39,9 @@ export async function measureDevice(
       step();
       const bandwidth = await measureBandwidth(player, store, sizes, step, signal);
       const rates = await measureRates(player, kernels[i]!, synchronization, step, signal);
-      measurements.push({ threads: player.threads, bandwidth, synchronization, rates });
+      const measured = { threads: player.threads, bandwidth, synchronization, rates };
+      const exposed = await measureExposure(player, measured, largest / 2, step, signal);
+      measurements.push({ ...measured, rates: exposed });
     } finally {
       await player.close();
     }

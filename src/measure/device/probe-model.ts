@@ -2,8 +2,16 @@
  * Small models whose plans contain every kernel that the families use, so that what is measured is what is played: if the engine
  * joins two operations in one kernel tomorrow, that kernel stands in these plans too.
  */
-import { BLOCK, GROUP, type Parameter, type StorageType, storageLayouts } from "../../engine/parameter.ts";
+import {
+  BLOCK,
+  GROUP,
+  type Parameter,
+  parameterBytes,
+  type StorageType,
+  storageLayouts,
+} from "../../engine/parameter.ts";
 import type { ModelConfig } from "../../model/config.ts";
+import { familyOf } from "../../model/families.ts";
 import { planSession } from "../../model/session.ts";
 import { identitySteps } from "../../schedule/schedule.ts";
 import type { Planned } from "../work.ts";
@@ -24,10 +32,16 @@ export interface ProbeModel extends Planned {
   readonly storage: (parameter: Parameter) => StorageType;
 }
 
-export function probeModel(family: (typeof families)[number], type: StorageType, threads: number): ProbeModel {
+/** One block, or as many as have about so many `bytes` of weights. */
+export function probeModel(
+  family: (typeof families)[number],
+  type: StorageType,
+  threads: number,
+  bytes = 0,
+): ProbeModel {
   const isGpt2 = family === "gpt2";
   const groupBytes = (WIDTH / BLOCK) * storageLayouts[type].tileBytes;
-  const config: ModelConfig = {
+  const one: ModelConfig = {
     modelType: family,
     vocabSize: 64,
     hiddenSize: WIDTH,
@@ -35,8 +49,8 @@ export function probeModel(family: (typeof families)[number], type: StorageType,
     heads: HEADS,
     kvHeads: isGpt2 ? HEADS : 2,
     headWidth: WIDTH / HEADS,
-    // Pairs of groups, so that no row is padding.
-    ffnSize: 2 * GROUP * threads * Math.max(1, Math.floor(SLICE / groupBytes / 2)),
+    // Of one block it must fit a cache, in pairs of groups, so that no row is padding; of many it is as usual.
+    ffnSize: bytes > 0 ? 4 * WIDTH : 2 * GROUP * threads * Math.max(1, Math.floor(SLICE / groupBytes / 2)),
     contextLength: CONTEXT,
     normEpsilon: 1e-5,
     tiedEmbeddings: true,
@@ -47,5 +61,15 @@ export function probeModel(family: (typeof families)[number], type: StorageType,
     schedule: undefined,
   };
   const storage = (parameter: Parameter) => (parameter.kind === "vector" ? "f32" : type);
-  return { config, storage, ...planSession(config, identitySteps(1), storage, threads) };
+  const outer = familyOf(one).outer(one);
+  const block = familyOf(one).block(one, 0);
+  const blocks = Math.max(1, Math.floor((bytes - weightBytes(outer, storage)) / weightBytes(block, storage)));
+  const config: ModelConfig = { ...one, blocks, windows: Array.from({ length: blocks }, () => undefined) };
+  // Caches of many blocks are not measured.
+  const contextLength = blocks === 1 ? CONTEXT : 16;
+  return { config, storage, ...planSession(config, identitySteps(blocks), storage, threads, { contextLength }) };
+}
+
+function weightBytes(parameters: readonly Parameter[], storage: ProbeModel["storage"]): number {
+  return parameters.reduce((sum, parameter) => sum + parameterBytes(parameter, storage(parameter)), 0);
 }

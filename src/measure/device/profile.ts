@@ -8,6 +8,7 @@ export const PROFILE_VERSION = 1;
 const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
 const seconds = v.pipe(v.number(), v.finite(), v.minValue(0));
 const threads = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(64));
+const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const short = v.pipe(v.string(), v.maxLength(200));
 
 const point = v.strictObject({ bytes: positive, bytesPerSecond: positive });
@@ -24,6 +25,7 @@ const rate = v.strictObject({
   kind: v.picklist(["linear", "attention", "elements"]),
   oneRow: positive,
   manyRows: positive,
+  exposed: v.exactOptional(share),
 });
 
 const measurement = v.strictObject({
