@@ -3,6 +3,7 @@
  * numbers and says what each word is for.
  */
 export const EPOCH = 1024;
+export const STALLS = 1224;
 export const STOP = 1280;
 export const FAILED = 1284;
 export const PROGRAM = 1344;

@@ -3,9 +3,10 @@
  * thread 0; a play is one synchronous call and no JavaScript runs until it is over.
  */
 import { failure, inputError } from "../../errors.ts";
-import { EPOCH, FAILED, POSITION, PROGRAM, ROWS, STOP, TAIL } from "./control.ts";
+import { EPOCH, FAILED, POSITION, PROGRAM, ROWS, STALLS, STOP, TAIL } from "./control.ts";
 import { type FreeSpace, freeSpace } from "./free-space.ts";
 import type { Host, HostWorker } from "./host.ts";
+import { Team } from "./team.ts";
 import { bestVariant, hasSimd, type Variant, variantName } from "./variant.ts";
 
 /** First byte after the control block and the kernels' constants. */
@@ -45,6 +46,7 @@ export class WasmPlayer {
   private readonly instance: WebAssembly.Instance;
   private readonly workers: readonly HostWorker[];
   private readonly space: FreeSpace;
+  private readonly team: Team;
   /** Memory above this address has never been used, and is zero. */
   private highWater = HEAP;
 
@@ -61,6 +63,7 @@ export class WasmPlayer {
     this.kernels = instance.exports as unknown as KernelExports;
     this.workers = workers;
     this.space = freeSpace(HEAP, ADDRESS_SPACE);
+    this.team = new Team(this.threads);
   }
 
   static async create(host: Host, options: PlayerOptions = {}): Promise<WasmPlayer> {
@@ -153,8 +156,10 @@ export class WasmPlayer {
     control[ROWS / 4] = rows;
     control[POSITION / 4] = position;
     control[TAIL / 4] = tail;
+    const threads = this.team.next(performance.now());
     try {
-      this.kernels.play(this.threads);
+      this.kernels.play(threads);
+      if (threads > 1) this.team.report(control[STALLS / 4]!, performance.now());
     } catch (cause) {
       if (!control[FAILED / 4]) throw cause;
       throw failure("worker", "a thread of the engine failed", "This is a bug in Refrain; try --threads 1.", cause);

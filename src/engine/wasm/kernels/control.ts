@@ -12,6 +12,10 @@ export const ARRIVED: usize = 1088;
 export const GENERATION: usize = 1152;
 /** Threads asleep at the barrier: nobody is notified where nobody sleeps. */
 export const SLEEPERS: usize = 1216;
+/** Loads of the generation before a thread goes to sleep, in what is left of this play. */
+export const PATIENCE: usize = 1220;
+/** Barriers of this play at which somebody's patience ended. */
+export const STALLS: usize = 1224;
 /** Set once: workers return from `work`. */
 export const STOP: usize = 1280;
 /** Set where a worker has failed: who waits for it traps instead of waiting for ever. */
@@ -24,10 +28,16 @@ export const POSITION: usize = 1352;
 /** First row that the tail of the program (final norm, head, loss) computes. */
 export const TAIL: usize = 1356;
 
-/** Loads of the generation before a thread goes to sleep: some 20 µs, a barrier of the decode loop is far shorter. */
-const SPIN_BARRIER: i32 = 20000;
-/** Loads of the epoch before a worker goes to sleep: bridges the sampling of a token between two plays. */
-const SPIN_EPOCH: i32 = 300000;
+/**
+ * Some 5 ms of loads. Threads that sleep at barriers are woken on the core of whoever wakes them, one after the other, and
+ * stay there; threads that are both running when the scheduler looks, every few ms, are moved apart. So nobody sleeps in a
+ * play, unless another process keeps a thread from its core.
+ */
+const PATIENT: i32 = 5_000_000;
+/** Some 20 µs: once a thread has been kept from its core, spinning only keeps others from theirs. */
+const IMPATIENT: i32 = 20_000;
+/** Loads of the epoch before a worker goes to sleep, about 1 ms: bridges what is done with a token between two plays. */
+const SPIN_EPOCH: i32 = 1_000_000;
 
 // @ts-ignore: decorator
 @inline
@@ -72,7 +82,9 @@ export function barrier(threads: i32): void {
       if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(GENERATION, -1);
       return;
     }
-    for (let i = 0; i < SPIN_BARRIER; i++) if (atomic.load<i32>(GENERATION) != generation) return;
+    for (let i = load<i32>(PATIENCE); i > 0; i--) if (atomic.load<i32>(GENERATION) != generation) return;
+    atomic.add<i32>(STALLS, 1);
+    store<i32>(PATIENCE, IMPATIENT);
     atomic.add<i32>(SLEEPERS, 1);
     while (atomic.load<i32>(GENERATION) == generation) {
       if (load<i32>(FAILED)) unreachable();
@@ -95,8 +107,11 @@ export function awaitEpoch(seen: i32): i32 {
   return seen;
 }
 
+/** Begins a play: all workers set out. */
 export function raiseEpoch(): void {
   if (ASC_FEATURE_THREADS) {
+    store<i32>(PATIENCE, PATIENT);
+    store<i32>(STALLS, 0);
     atomic.add<i32>(EPOCH, 1);
     atomic.notify(EPOCH, -1);
   }
