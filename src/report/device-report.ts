@@ -100,5 +100,6 @@ function powersOfFour(min: number, max: number): number[] {
 
 /** Caches are sold in powers of two: 48 KiB, 1 MiB. */
 function binaryBytes(bytes: number): string {
-  return bytes < 2 ** 20 ? `${formatNumber(bytes / 2 ** 10)} KiB` : `${formatNumber(bytes / 2 ** 20)} MiB`;
+  const rounded = (units: number) => Number(units.toPrecision(3));
+  return bytes < 2 ** 20 ? `${rounded(bytes / 2 ** 10)} KiB` : `${rounded(bytes / 2 ** 20)} MiB`;
 }

@@ -33,6 +33,7 @@ export async function measureDevice(
   const measurements: Measurement[] = [];
   for (const [i, count] of threads.entries()) {
     const player = await WasmPlayer.create(host, { threads: count });
+    player.steady = true;
     try {
       const store = new ParameterStore(player);
       const synchronization = await measureSynchronization(player, store, signal);
