@@ -12,7 +12,8 @@ import { median } from "./report.mjs";
  * @property {number} tokens decoded in a round
  */
 
-const CONTEXT = 512;
+/** Positions of every engine's cache. */
+export const CONTEXT = 512;
 /** Passes of the read loop in a round. */
 const PASSES = 10;
 

@@ -1,14 +1,15 @@
 /**
- * `npm run bench -- [decode] [prefill] [options]`: what stands in README.md. Without a name, all of them.
+ * `npm run bench -- [decode] [prefill] [predict] [options]`: what stands in README.md. Without a name, all of them.
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { decode } from "./decode.mjs";
 import { describeOthers } from "./machine.mjs";
+import { predict } from "./predict.mjs";
 import { prefill } from "./prefill.mjs";
 import { printMachine, rowKeys } from "./report.mjs";
 
-const usage = `usage: npm run bench -- [decode] [prefill] [options]
+const usage = `usage: npm run bench -- [decode] [prefill] [predict] [options]
   --model FILE.gguf  a real model instead of the random ones
   --type q4|q8       only one of the two weight types of the random models
   --threads N        threads of every engine (2)
@@ -17,7 +18,7 @@ const usage = `usage: npm run bench -- [decode] [prefill] [options]
   --quick            fewer rounds of fewer tokens
   --json FILE        write the rows as JSON`;
 
-const benchmarks = { decode, prefill };
+const benchmarks = { decode, prefill, predict };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -2,6 +2,7 @@
 import { nodeHost } from "../engine/wasm/node-host.ts";
 import { levels } from "../measure/device/curve.ts";
 import { measureDevice } from "../measure/device/measure-device.ts";
+import { watchOtherWork } from "../measure/device/other-work.ts";
 import { type DeviceProfile, PROFILE_VERSION } from "../measure/device/profile.ts";
 import { profilePath, thisDevice, writeProfile } from "../measure/device/profile-file.ts";
 import { devicePictures, deviceText } from "../report/device-report.ts";
@@ -29,6 +30,7 @@ export const command = defineRefrainCommand({
     const device = await thisDevice(nodeHost);
     const path = profilePath(device, given);
     const most = threads ?? Math.min(8, nodeHost.cores);
+    const otherWork = watchOtherWork();
     const measurements = await measureDevice(nodeHost, {
       threads: most === 1 || !device.engine.build.endsWith("-threads") ? [1] : [1, most],
       largest: Math.max(LEAST, Math.min(LARGEST, nodeHost.availableMemory() / 4)),
@@ -40,6 +42,7 @@ export const command = defineRefrainCommand({
       version: PROFILE_VERSION,
       ...device,
       measuredAt: new Date().toISOString(),
+      otherWork: otherWork(),
       measurements,
     };
     await writeProfile(path, profile);

@@ -42,7 +42,7 @@ export async function measureBandwidth(
     for (const bytes of sizes) {
       const passes = Math.ceil(LEAST / bytes);
       const program = handMade(player, store, [readInstruction(region, bytes, passes, sink)]);
-      const seconds = await secondsOf(() => program.play([0], 0, 0), signal);
+      const seconds = await secondsOf(() => program.play([0], 0, 0), player.threads, signal);
       program.dispose();
       points.push({ bytes, bytesPerSecond: (bytes * passes) / seconds });
       onPoint();

@@ -35,7 +35,7 @@ export async function measureExposure(
           instructions: chosen.map((one) => ({ ...one, barrier: false })),
         });
         try {
-          const seconds = await secondsOf(() => program.play([0], 0, 0), signal);
+          const seconds = await secondsOf(() => program.play([0], 0, 0), player.threads, signal);
           const bytes = own.flatMap(({ accesses }) => accesses.map((one) => (one.passing ? 0 : one.bytes)));
           const total = bytes.reduce((sum, n) => sum + n, 0);
           const waiting = total / bandwidthAt(measured.bandwidth, total);

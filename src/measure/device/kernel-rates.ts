@@ -131,7 +131,7 @@ async function timeInstruction(
   const program = new LoadedProgram(player, store, plan);
   try {
     const tokens = new Int32Array(rows);
-    const seconds = await secondsOf(() => program.play(tokens, position, rows - 1), signal);
+    const seconds = await secondsOf(() => program.play(tokens, position, rows - 1), player.threads, signal);
     const own = Math.max(seconds - cost.play, seconds / 20) / copies;
     const { graph } = model;
     const work = workOf({ graph, plan: { ...plan, instructions: [instruction] } }, model.storage, {

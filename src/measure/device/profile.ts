@@ -60,6 +60,8 @@ const schema = v.strictObject({
     sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits")),
   }),
   measuredAt: short,
+  /** Share of the processors that other work took meanwhile. */
+  otherWork: share,
   /** One for each number of threads, ascending. */
   measurements: v.pipe(v.array(measurement), v.minLength(1), v.maxLength(64)),
 });

@@ -31,7 +31,7 @@ export async function measureSynchronization(
       store,
       Array.from({ length: instructions }, () => readInstruction(0, 0, 0, 0, barrier)),
     );
-    const seconds = await secondsOf(() => program.play([0], 0, 0), signal);
+    const seconds = await secondsOf(() => program.play([0], 0, 0), player.threads, signal);
     program.dispose();
     return seconds;
   };

@@ -8,10 +8,12 @@ const STRETCH = 0.002;
 const STRETCHES = 12;
 /** The first plays run the compiler's first tier. */
 const WARM_UP = 0.02;
+/** Threads that have slept are woken on one core, and it takes the system some tens of ms to move them apart. */
+const MOVE_APART = 0.06;
 
-/** Seconds of one call of `play`; the event loop runs between stretches. */
-export async function secondsOf(play: () => void, signal?: AbortSignal): Promise<number> {
-  const warm = await stretch(play, WARM_UP, 3);
+/** Seconds of one call of `play`, which works with so many threads; the event loop runs between stretches. */
+export async function secondsOf(play: () => void, threads: number, signal?: AbortSignal): Promise<number> {
+  const warm = await stretch(play, threads > 1 ? WARM_UP + MOVE_APART : WARM_UP, 3);
   const calls = Math.max(1, Math.round(STRETCH / warm));
   const times: number[] = [];
   for (let i = 0; i < STRETCHES; i++) {
