@@ -27,22 +27,22 @@ const FALL = 0.85;
  * level here, and a cache larger than the largest working set would be taken for memory.
  */
 export function levels(curve: readonly BandwidthPoint[]): Level[] {
-  const found: Level[] = [];
-  let begin = 0;
-  while (begin < curve.length) {
-    let end = begin + 1;
-    while (end < curve.length && curve[end]!.bytesPerSecond >= FALL * medianSpeed(curve.slice(begin, end))) end++;
-    found.push({ bytes: curve[end - 1]!.bytes, bytesPerSecond: medianSpeed(curve.slice(begin, end)) });
-    begin = end;
-  }
+  const runs: BandwidthPoint[][] = [];
+  curve.forEach((point, i) => {
+    const run = runs.at(-1);
+    const low = (one: BandwidthPoint) => one.bytesPerSecond < FALL * medianSpeed(run!);
+    const next = curve[i + 1];
+    // One low point among others is a hiccup of the measurement.
+    if (!run || (low(point) && next && low(next))) runs.push([point]);
+    else run.push(point);
+  });
   // A point or two on the slope between levels are no level.
-  const flat = found.filter((_, i) => found.length === 1 || width(found, i, curve) > 2);
-  return flat.map((level, i) => (i === flat.length - 1 ? { ...level, bytes: undefined } : level));
-}
-
-function width(found: readonly Level[], i: number, curve: readonly BandwidthPoint[]): number {
-  const from = found[i - 1]?.bytes ?? 0;
-  return curve.filter(({ bytes }) => bytes > from && bytes <= found[i]!.bytes!).length;
+  const wide = runs.filter((run) => run.length > 2);
+  const flat = wide.length > 0 ? wide : runs.slice(-1);
+  return flat.map((run, i) => ({
+    bytes: i === flat.length - 1 ? undefined : run.at(-1)!.bytes,
+    bytesPerSecond: medianSpeed(run),
+  }));
 }
 
 function medianSpeed(points: readonly BandwidthPoint[]): number {

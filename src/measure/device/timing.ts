@@ -5,11 +5,11 @@
 import { yieldToEvents } from "../../yield.ts";
 
 const STRETCH = 0.002;
-const STRETCHES = 12;
+const STRETCHES = 9;
 /** The first plays run the compiler's first tier. */
 const WARM_UP = 0.02;
 /** Threads that have slept are woken on one core, and it takes the system some tens of ms to move them apart. */
-const MOVE_APART = 0.06;
+const MOVE_APART = 0.04;
 
 /** Seconds of one call of `play`, which works with so many threads; the event loop runs between stretches. */
 export async function secondsOf(play: () => void, threads: number, signal?: AbortSignal): Promise<number> {
