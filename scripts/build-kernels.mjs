@@ -1,4 +1,4 @@
-// Compiles the AssemblyScript kernels into wasm/: four builds, one for each of {relaxed, plain} SIMD × {threads, single}.
+// Compiles the AssemblyScript kernels into wasm/: six builds, one for each of {dot, relaxed, plain} SIMD × {threads, single}.
 // Skips a build that is newer than every source.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
@@ -18,14 +18,15 @@ const newest = Math.max(
   ...readdirSync(sources).map((name) => modified(join(sources, name))),
 );
 
-for (const simd of ["relaxed", "plain"]) {
+for (const simd of ["dot", "relaxed", "plain"]) {
   for (const threads of ["threads", "single"]) {
     const file = join(out, `${simd}-${threads}.wasm`);
     if (modified(file) > newest) continue;
     const args = [
       join(sources, "index.ts"),
       ...["-O3", "--noAssert", "--runtime", "stub", "--importMemory", "--memoryBase", "4096"],
-      ...["--enable", "simd", ...(simd === "relaxed" ? ["--enable", "relaxed-simd"] : [])],
+      ...["--enable", "simd", ...(simd === "plain" ? [] : ["--enable", "relaxed-simd"])],
+      ...["--use", `DOT=${simd === "dot" ? 1 : 0}`],
       ...(threads === "threads"
         ? ["--enable", "threads", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"]
         : []),

@@ -1,4 +1,5 @@
 /** What `import … from "refrain"` gives. */
+export type { CacheType } from "./engine/attention-layout.ts";
 export { RefrainError } from "./errors.ts";
 export type { GenerateOptions, GenerateStats } from "./generate/generate.ts";
 export type { ModelConfig } from "./model/config.ts";

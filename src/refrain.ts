@@ -2,6 +2,7 @@
  * The library's front door: `load` a model, generate with it, give it another schedule, save it.
  * The command line is a thin face over this file.
  */
+import type { CacheType } from "./engine/attention-layout.ts";
 import { parameterBytes } from "./engine/parameter.ts";
 import { nodeHost } from "./engine/wasm/node-host.ts";
 import { ParameterStore } from "./engine/wasm/parameter-store.ts";
@@ -31,6 +32,8 @@ export type WeightType = "f32" | "f16" | "q8" | "q4";
 export interface LoadOptions {
   /** How weights are kept in memory; without it, as near to the file's own types as the engine has. */
   readonly weights?: WeightType | undefined;
+  /** How sessions keep keys and values; without it, f32. q8 has 8 bits and one scale for each head and position. */
+  readonly cache?: CacheType | undefined;
   /** Another schedule than the checkpoint's own, e.g. "each(0-14)x2". */
   readonly schedule?: string | undefined;
   /** Threads of the player; without it, the cores of this process, at most 8. */
@@ -50,6 +53,7 @@ interface Loaded {
   readonly store: ParameterStore;
   readonly tokenizer: Tokenizer | undefined;
   readonly contextLength: number | undefined;
+  readonly cache: CacheType;
   /** Models that still play from these weights. */
   models: number;
 }
@@ -86,7 +90,8 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Mod
     const parameters = parametersPlayed(config, steps);
     const choice = options.weights ?? "file";
     const storage = new Map(parameters.map((p) => [p.name, storageType(findTensor(checkpoint, p).type, choice)]));
-    const sessionOptions = { contextLength: options.contextLength };
+    const { contextLength, cache = "f32" } = options;
+    const sessionOptions = { contextLength, cache };
     const planned = planSession(config, steps, (p) => storage.get(p.name)!, 1, sessionOptions).plan;
     refuseIfTooLarge(planned, checkpoint.path, nodeHost.availableMemory());
 
@@ -98,8 +103,7 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Mod
       await player.close();
       throw error;
     }
-    const { contextLength } = options;
-    const loaded = { name, path: checkpoint.path, config, player, store, tokenizer, contextLength, models: 0 };
+    const loaded = { name, path: checkpoint.path, config, player, store, tokenizer, contextLength, cache, models: 0 };
     return new Model(loaded, steps);
   } finally {
     await checkpoint.close();
@@ -145,6 +149,11 @@ export class Model {
     return this.loaded.player.describe();
   }
 
+  /** How its sessions keep keys and values, where they do not say otherwise. */
+  get cache(): CacheType {
+    return this.loaded.cache;
+  }
+
   /** Bytes that the weights of this schedule take in memory, each once however often it is played. */
   get weightBytes(): number {
     const { config, store } = this.loaded;
@@ -172,8 +181,8 @@ export class Model {
 
   /** A sequence of tokens with a cache of its own; dispose of it when done. */
   session(options: SessionOptions = {}): Session {
-    const { player, store, config, contextLength } = this.loaded;
-    return new Session(player, store, config, this.steps, { contextLength, ...options });
+    const { player, store, config, contextLength, cache } = this.loaded;
+    return new Session(player, store, config, this.steps, { contextLength, cache, ...options });
   }
 
   /** The same weights in memory, another order of play. */

@@ -21,10 +21,11 @@ export const command = defineRefrainCommand({
     prompt: text({ hint: "TEXT", description: "also show how each continues this text" }),
     markdown: flag({ description: "print the table as Markdown" }),
     weights: modelOptions.weights,
+    cache: modelOptions.cache,
     threads: modelOptions.threads,
   },
   run: async (values, { output, signal, onProgress }) => {
-    const { models, tokens, window, stride, prompt, markdown, weights, threads } = values;
+    const { models, tokens, window, stride, prompt, markdown, weights, cache, threads } = values;
     const file = values.text === undefined ? undefined : await readText(values.text);
     const [first, ...others] = models;
     const candidates: Candidate[] = [
@@ -32,13 +33,14 @@ export const command = defineRefrainCommand({
       ...values.schedule.map((schedule) => ({ model: first!, schedule })),
       ...others.map((model) => ({ model })),
     ];
-    const options = { text: file?.text, tokens, window, stride, prompt, weights, threads, signal, onProgress };
+    const options = { text: file?.text, tokens, window, stride, prompt, weights, cache, threads, signal, onProgress };
     const compared = await compareModels(candidates, options);
     const table = comparison(compared.map(({ profile }, i) => ({ name: letter(i), profile })));
     output.result(
       {
         text: file && { name: file.name, sha256: file.sha256 },
         weights: weights ?? "file",
+        cache: cache ?? "f32",
         models: compared.map(({ candidate, profile, sameTokens }, i) => ({
           name: letter(i),
           model: candidate.model,

@@ -16,6 +16,7 @@ export const command = defineRefrainCommand({
     tokens: tokensOption,
     schedule: modelOptions.schedule,
     weights: modelOptions.weights,
+    cache: modelOptions.cache,
     threads: modelOptions.threads,
   },
   run: async (values, { output, signal, onProgress }) => {
@@ -29,6 +30,7 @@ export const command = defineRefrainCommand({
           model: model.name,
           schedule: model.schedule,
           weights: values.weights ?? "file",
+          cache: model.cache,
           engine: model.engine,
           text: { name: file.name, sha256: file.sha256 },
           ...found,
@@ -37,7 +39,7 @@ export const command = defineRefrainCommand({
           `perplexity ${formatNumber(found.perplexity, 5)}   (${found.meanLoss.toFixed(4)} nats a token)`,
           `text       ${file.name}, ${tokens.length === values.tokens ? "the first" : "all"} ${formatCount(found.tokens)} tokens, ${formatCount(found.predicted)} of them predicted`,
           `windows    ${formatCount(found.windows)} of ${formatCount(found.window)} tokens, stride ${formatCount(found.stride)}, as transformers' documentation defines it`,
-          `model      ${model.name}, schedule ${model.schedule}`,
+          `model      ${model.name}, schedule ${model.schedule}${model.cache === "f32" ? "" : `, ${model.cache} cache`}`,
           `read       ${formatCount(found.tokensRead)} tokens in ${formatDuration(found.seconds)}, ${formatRate(found.tokensRead / found.seconds, "tok")}; ${model.engine}`,
         ].join("\n"),
       );

@@ -96,8 +96,10 @@ function figures(schedules: readonly ScheduleInspection[], titles: readonly stri
       ...(["f32", "f16", "q8", "q4"] as const).map((type) =>
         line(`weights in memory, ${type}`, ({ memory }) => formatBytes(memory[type])),
       ),
-      line("keys and values, a token", ({ cost }) => formatBytes(cost.kvBytesPerToken)),
-      line(`keys and values, ${formatCount(context)} tokens`, ({ cache }) => formatBytes(cache.bytes)),
+      ...(["f32", "q8"] as const).flatMap((type) => [
+        line(`keys and values, a token, ${type}`, ({ cost }) => formatBytes(cost.kvBytesPerToken[type])),
+        line(`keys and values, ${formatCount(context)} tokens, ${type}`, ({ cache }) => formatBytes(cache.bytes[type])),
+      ]),
       line("FLOPs of the first token", ({ flops }) => formatShortCount(flops.first)),
       line(`FLOPs of token ${formatCount(context)}`, ({ flops }) => formatShortCount(flops.last)),
     ],

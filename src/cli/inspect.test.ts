@@ -67,8 +67,10 @@ describe("inspect of a model as large as GPT-2", () => {
     expect(out).toContain("context     1,024 tokens\n");
     expect(out).toContain("heads       12, 64 wide\n");
     expect(out).toContain("            Plays 12 of 12 blocks, each once: 12 steps.\n");
-    expect(rowOf(out, "keys and values, a token")).toEqual(["73.7 kB"]); // 12 slots · 2 · 768 · 4 B
-    expect(rowOf(out, "keys and values, 1,024 tokens")).toEqual(["75.5 MB"]);
+    expect(rowOf(out, "keys and values, a token, f32")).toEqual(["73.7 kB"]); // 12 slots · 2 · 768 · 4 B
+    expect(rowOf(out, "keys and values, 1,024 tokens, f32")).toEqual(["75.5 MB"]);
+    expect(rowOf(out, "keys and values, a token, q8")).toEqual(["19.6 kB"]); // 12 slots · 2 · 12 heads · (64 + 4) B
+    expect(rowOf(out, "keys and values, 1,024 tokens, q8")).toEqual(["20.1 MB"]);
   });
 
   it("shows another schedule beside the model's own", async () => {
@@ -82,7 +84,7 @@ describe("inspect of a model as large as GPT-2", () => {
     expect(rowOf(out, "parameters, effective")).toEqual(["124,439,808", "124,439,808"]);
     expect(rowOf(out, "depth, unique")).toEqual(["12", "6"]);
     expect(rowOf(out, "depth, effective")).toEqual(["12", "12"]);
-    expect(rowOf(out, "keys and values, 512 tokens")).toEqual(["37.7 MB", "37.7 MB"]);
+    expect(rowOf(out, "keys and values, 512 tokens, f32")).toEqual(["37.7 MB", "37.7 MB"]);
   });
 
   it("gives everything as JSON", async () => {
@@ -111,8 +113,13 @@ describe("inspect of a model as large as GPT-2", () => {
     const position = 4 * 12 * 768;
     expect(own).toMatchObject({
       schedule: "0-11",
-      cost: { uniqueParameters: 124_439_808, uniqueDepth: 12, effectiveDepth: 12, kvBytesPerToken: 73_728 },
-      cache: { context: 1024, bytes: 1024 * 73_728 },
+      cost: {
+        uniqueParameters: 124_439_808,
+        uniqueDepth: 12,
+        effectiveDepth: 12,
+        kvBytesPerToken: { f32: 73_728, q8: 19_584 },
+      },
+      cache: { context: 1024, bytes: { f32: 1024 * 73_728, q8: 1024 * 19_584 } },
       flops: { first: 2 * matrices + position, last: 2 * matrices + 1024 * position },
     });
     // Vectors stay f32 and are padded to 32, rows of the vocabulary to 16.

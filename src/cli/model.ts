@@ -5,11 +5,17 @@ import type { modelOptions, ValuesOf } from "./options.ts";
 
 export async function withModel<T>(
   name: string,
-  { schedule, weights, threads, context }: ValuesOf<typeof modelOptions>,
+  {
+    schedule,
+    weights,
+    cache,
+    threads,
+    context,
+  }: Omit<ValuesOf<typeof modelOptions>, "cache"> & Partial<Pick<ValuesOf<typeof modelOptions>, "cache">>,
   { signal, onProgress }: Pick<CommandContext, "signal" | "onProgress">,
   work: (model: Model) => Promise<T>,
 ): Promise<T> {
-  const model = await load(name, { schedule, weights, threads, contextLength: context, signal, onProgress });
+  const model = await load(name, { schedule, weights, cache, threads, contextLength: context, signal, onProgress });
   try {
     return await work(model);
   } finally {

@@ -3,6 +3,7 @@
  * checked before a command begins. `read-arguments.ts` reads a command line by them; the layout of the help is citty's.
  */
 import type { ArgDef } from "citty";
+import type { CacheType } from "../engine/attention-layout.ts";
 import { inputError } from "../errors.ts";
 import type { WeightType } from "../refrain.ts";
 
@@ -143,10 +144,13 @@ function badValue(shown: string, got: RawValue, allowed: string) {
 
 const WEIGHTS: readonly WeightType[] = ["f32", "f16", "q8", "q4"];
 
-/** What every command that plays a model takes. */
+const CACHES: readonly CacheType[] = ["f32", "q8"];
+
+/** What commands that play a model take. */
 export const modelOptions = {
   schedule: text({ hint: "SCHEDULE", description: 'play the blocks in this order, e.g. "each(0-14)x2"' }),
   weights: choice(WEIGHTS, { description: "how weights are kept in memory (default: as in the file)" }),
+  cache: choice(CACHES, { description: "how keys and values are kept in memory (default: f32)" }),
   threads: integer({
     hint: "N",
     min: 1,

@@ -168,6 +168,8 @@ export class Graph {
     this.expectWidth("attention query", q, shape.heads * shape.headWidth);
     this.expectWidth("attention key", k, shape.kvHeads * shape.headWidth);
     this.expectWidth("attention value", v, shape.kvHeads * shape.headWidth);
+    if (shape.heads % shape.kvHeads !== 0)
+      throw new Error(`attention: ${shape.heads} heads of ${shape.kvHeads} groups`);
     const slot = this.slots.push(shape) - 1;
     return this.record({ kind: "attention", q, k, v, shape, slot }, q.width, q.rows);
   }

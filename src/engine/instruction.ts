@@ -1,6 +1,6 @@
 /** What a graph is lowered to: kernels with arguments, over buffers and addresses that are not known yet. */
 import type { RopeTable } from "./graph.ts";
-import type { Parameter } from "./parameter.ts";
+import type { IntegerForm, Parameter } from "./parameter.ts";
 
 /** A region of memory that instructions write and read; the plan gives it an address. */
 export interface Buffer {
@@ -17,10 +17,10 @@ export type Reference =
   | { readonly parameter: Parameter }
   | { readonly table: RopeTable; readonly half: "cosines" | "sines" }
   | { readonly cache: number; readonly half: "keys" | "values" }
-  | { readonly region: "tokens" | "targets" | "scores" };
+  | { readonly region: "tokens" | "targets" | "scratch" | "panels" };
 
-/** A word of an instruction: an integer, a float, an address, or a size that is known once the context is. */
-export type Word = number | { readonly float: number } | Reference | { readonly size: "context" };
+/** A word of an instruction: an integer, a float, an address, or a size that is known once the plan is. */
+export type Word = number | { readonly float: number } | Reference | { readonly size: "context" | "panel" | "scratch" };
 
 export interface Instruction {
   readonly kernel: string;
@@ -37,5 +37,3 @@ export interface Instruction {
   /** A buffer that the result may take the place of: every element is read by the thread that writes it. */
   readonly inPlaceOf?: Buffer;
 }
-
-export type IntegerForm = "i16" | "i8";

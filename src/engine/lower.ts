@@ -3,18 +3,31 @@
  * weights are quantized reads a quantized copy of its input, made once for all that read it (q, k and v share one).
  * An addition that follows a linear map is folded into it.
  */
+
+import { inputError } from "../errors.ts";
+import { type CacheType, MAX_Q8_HEAD } from "./attention-layout.ts";
 import { type Graph, operands, type Value } from "./graph.ts";
-import type { Buffer, Instruction, IntegerForm, Reference, Word } from "./instruction.ts";
-import { BLOCK, groups, type Parameter, padded, type StorageType, storageLayouts } from "./parameter.ts";
+import type { Buffer, Instruction, Reference, Word } from "./instruction.ts";
+import {
+  BLOCK,
+  groups,
+  type IntegerForm,
+  type Parameter,
+  padded,
+  type StorageType,
+  storageLayouts,
+} from "./parameter.ts";
 
 /** Kernels that can write their result in integers too. */
-const quantizing: ReadonlySet<string> = new Set(["rmsNorm", "layerNorm", "swiglu", "attention"]);
+const quantizing: ReadonlySet<string> = new Set(["rmsNorm", "layerNorm", "swiglu", "attention", "attentionQ8"]);
 
+/** Scale, start of the sums and sum of a block of integer activations (kernels/quantize.ts). */
+const HEADER_BYTES = 12;
 /** Absent operand. */
 const NONE = 0;
 const stride = (width: number): number => padded(width) * 4;
 
-export function lower(graph: Graph, storage: (parameter: Parameter) => StorageType): Instruction[] {
+export function lower(graph: Graph, storage: (parameter: Parameter) => StorageType, cache: CacheType): Instruction[] {
   const instructions: Instruction[] = [];
   const buffers = new Map<Value, Buffer>();
   const quantized = new Map<string, Buffer>();
@@ -63,7 +76,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
 
   const integerBuffer = (x: Value, form: IntegerForm): Buffer => {
     const K = padded(x.width);
-    const bytesPerRow = form === "i16" ? K * 2 + (K / BLOCK) * 4 : K + (K / BLOCK) * 8;
+    const bytesPerRow = (form === "split" ? 2 * K : K) + (K / BLOCK) * HEADER_BYTES;
     const buffer = { label: `${form} of ${bufferOf(x).label}`, rows: x.rows, bytesPerRow };
     quantized.set(`${x.id} ${form}`, buffer);
     return buffer;
@@ -78,7 +91,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
     if (!buffer) {
       buffer = integerBuffer(x, form);
       instructions.push({
-        kernel: form === "i16" ? "quantizeI16" : "quantizeI8",
+        kernel: form === "split" ? "quantizeSplit" : "quantizeSigned",
         tail: x.rows === "tail",
         words: [{ buffer: source }, { buffer }, padded(x.width), source.bytesPerRow, buffer.bytesPerRow],
         reads: [source],
@@ -103,6 +116,8 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
       groups(padded(weight.rows)),
       input.bytesPerRow,
       y.bytesPerRow,
+      { region: "panels" },
+      { size: "panel" },
     ];
     emit(
       value,
@@ -220,12 +235,20 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
         break;
       case "attention": {
         const { heads, kvHeads, headWidth, window } = op.shape;
+        if (cache === "q8" && headWidth > MAX_Q8_HEAD) {
+          throw inputError(
+            "cache",
+            `heads are ${headWidth} wide; an 8-bit cache holds at most ${MAX_Q8_HEAD}`,
+            "Leave --cache out.",
+          );
+        }
         const caches: Word[] = [
           { cache: op.slot, half: "keys" },
           { cache: op.slot, half: "values" },
         ];
         const turned = folded.has(op.k) && op.k.operation.kind === "rope" ? op.k.operation : undefined;
         const k = turned ? turned.x : op.k;
+        const scratch: Word[] = [{ region: "scratch" }, { size: "scratch" }];
         const tables: Word[] = turned
           ? [
               { table: turned.table, half: "cosines" },
@@ -233,18 +256,28 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
             ]
           : [NONE, NONE];
         instructions.push({
-          kernel: "cacheAppend",
+          kernel: cache === "q8" ? "cacheAppendQ8" : "cacheAppend",
           tail: false,
-          words: [at(k), at(op.v), ...caches, kvHeads, headWidth, { size: "context" }, stride(k.width), ...tables],
+          words: [
+            at(k),
+            at(op.v),
+            ...caches,
+            kvHeads,
+            headWidth,
+            { size: "context" },
+            stride(k.width),
+            ...tables,
+            ...scratch,
+          ],
           reads: [bufferOf(k), bufferOf(op.v)],
           writes: [],
           writesSlot: op.slot,
         });
-        const shape = [heads, kvHeads, headWidth, { size: "context" }, window ?? 0, { region: "scores" }] as const;
+        const shape = [heads, kvHeads, headWidth, { size: "context" }, window ?? 0] as const;
         emit(
           value,
-          "attention",
-          [at(op.q), ...caches, at(value), ...shape, row, { float: 1 / Math.sqrt(headWidth) }],
+          cache === "q8" ? "attentionQ8" : "attention",
+          [at(op.q), ...caches, at(value), ...shape, ...scratch, row],
           [bufferOf(op.q)],
           { readsSlot: op.slot },
         );

@@ -22,22 +22,25 @@ export interface Parameter {
 /** How a matrix is kept in memory; vectors are always f32. `q4_1` is only kept where a file brings it. */
 export type StorageType = "f32" | "f16" | "q8" | "q4" | "q4_1";
 
+/** Bytes with their signs, for 4-bit weights; magnitudes and sign masks apart, for 8-bit ones. */
+export type IntegerForm = "signed" | "split";
+
 interface StorageLayout {
   /** The number by which the kernels know it. */
   readonly id: number;
   /** Bytes of 16 rows by 32 columns, the unit in which matrices are laid out. */
   readonly tileBytes: number;
   readonly kernel: string;
-  /** What the kernel reads: f32 activations, or integers of 16 or 8 bits. */
-  readonly activations: "f32" | "i16" | "i8";
+  /** What the kernel reads: f32 activations, or 8-bit integers in one of two forms. */
+  readonly activations: "f32" | IntegerForm;
 }
 
 export const storageLayouts: Readonly<Record<StorageType, StorageLayout>> = {
   f32: { id: 0, tileBytes: 2048, kernel: "linearF32", activations: "f32" },
   f16: { id: 1, tileBytes: 1024, kernel: "linearF16", activations: "f32" },
-  q8: { id: 2, tileBytes: 544, kernel: "linearQ8", activations: "i16" },
-  q4: { id: 3, tileBytes: 288, kernel: "linearQ4", activations: "i8" },
-  q4_1: { id: 4, tileBytes: 320, kernel: "linearQ4_1", activations: "i8" },
+  q8: { id: 2, tileBytes: 544, kernel: "linearQ8", activations: "split" },
+  q4: { id: 3, tileBytes: 288, kernel: "linearQ4", activations: "signed" },
+  q4_1: { id: 4, tileBytes: 320, kernel: "linearQ4_1", activations: "signed" },
 };
 
 /** Rows of a weight matrix that a kernel computes together. */

@@ -2,11 +2,12 @@
  * Instructions → places and barriers. Buffers whose lives do not overlap share memory; a barrier stands only where an
  * instruction touches what another thread may have written, or may still be reading, since the last one.
  */
+import { type CacheType, cacheBytes, scratchBytes, TILE } from "./attention-layout.ts";
 import type { Graph } from "./graph.ts";
 import { parametersOf } from "./graph.ts";
 import type { Buffer, Instruction } from "./instruction.ts";
 import { lower } from "./lower.ts";
-import { type Parameter, parameterBytes, type StorageType } from "./parameter.ts";
+import { BLOCK, type Parameter, padded, parameterBytes, type StorageType, storageLayouts } from "./parameter.ts";
 
 export interface PlanLimits {
   /** Most rows that one play may have. */
@@ -16,6 +17,8 @@ export interface PlanLimits {
   /** Positions in the cache. */
   readonly context: number;
   readonly threads: number;
+  /** How keys and values are kept; without it, f32. */
+  readonly cache?: CacheType;
 }
 
 export interface PlannedInstruction extends Instruction {
@@ -37,24 +40,32 @@ export interface Plan {
   /** Offset of keys and of values of each cache slot. */
   readonly caches: readonly { readonly keys: number; readonly values: number }[];
   readonly cacheBytes: number;
-  readonly scoreBytes: number;
+  /** What attention works in: each thread's own, and records that threads exchange. */
+  readonly scratchBytes: number;
+  readonly scratchBytesPerThread: number;
+  /** A thread's scratch for products of many rows: see `panelBytes`. */
+  readonly panelBytes: number;
   readonly barriers: number;
 }
 
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
 export function plan(graph: Graph, storage: (parameter: Parameter) => StorageType, limits: PlanLimits): Plan {
-  const instructions = lower(graph, storage);
+  const cacheType = limits.cache ?? "f32";
+  const instructions = lower(graph, storage, cacheType);
   const rows = (buffer: Buffer): number => (buffer.rows === "all" ? limits.maxRows : limits.tailRows);
   const { offsets, bytes, unshared } = allocate(instructions, (buffer) => align(rows(buffer) * buffer.bytesPerRow));
 
-  let cacheBytes = 0;
-  const caches = graph.slots.map(({ kvHeads, headWidth }) => {
-    const half = align(kvHeads * limits.context * headWidth * 4);
-    const keys = cacheBytes;
-    cacheBytes += 2 * half;
+  let allCaches = 0;
+  const caches = graph.slots.map((shape) => {
+    const half = align(cacheBytes(cacheType, shape, limits.context));
+    const keys = allCaches;
+    allCaches += 2 * half;
     return { keys, values: keys + half };
   });
+  const scratch = graph.slots.map((shape) => scratchBytes(shape, limits.context));
+  const most = (sizes: readonly number[]): number => align(Math.max(0, ...sizes));
+  const scratchBytesPerThread = most(scratch.map(({ thread }) => thread));
 
   const named = graph.values.flatMap((value) => parametersOf(value.operation)).map((p) => [p.name, p] as const);
   const parameters = [...new Map(named).values()];
@@ -73,10 +84,22 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
     activationBytes: bytes,
     unsharedActivationBytes: unshared,
     caches,
-    cacheBytes,
-    scoreBytes: limits.threads * align(Math.ceil(limits.context / 4) * 16),
+    cacheBytes: allCaches,
+    scratchBytes:
+      limits.threads * scratchBytesPerThread + (limits.threads > 1 ? most(scratch.map(({ shared }) => shared)) : 0),
+    scratchBytesPerThread,
+    panelBytes: panelBytes(parameters, storage),
     barriers: planned.filter((instruction) => instruction.barrier).length + 1,
   };
+}
+
+/**
+ * Bytes of the panel in which a thread unpacks 16 rows of the widest quantized matrix: 576 for each block of 32 columns, 640
+ * with minima, and the sums before it (kernels/linear-integer.ts).
+ */
+function panelBytes(parameters: readonly Parameter[], storage: (parameter: Parameter) => StorageType): number {
+  const quantized = parameters.filter((p) => p.kind === "matrix" && storageLayouts[storage(p)].activations !== "f32");
+  return align(128 + Math.max(0, ...quantized.map((p) => (padded(p.columns) / BLOCK) * 640)));
 }
 
 /** First fit over lifetimes: a buffer lives from the instruction that writes it to the last that reads it. */
@@ -166,12 +189,13 @@ function barriers(
 /** The memory plan in words, as `--plan` prints it. */
 export function describePlan(plan: Plan): string {
   const mb = (bytes: number) => `${(bytes / 1e6).toFixed(2)} MB`;
-  const { context, maxRows, threads } = plan.limits;
+  const { context, maxRows, threads, cache = "f32" } = plan.limits;
   return [
     `weights      ${mb(plan.weightBytes)}  ${plan.parameters.length} tensors, each once`,
-    `caches       ${mb(plan.cacheBytes)}  ${plan.caches.length} played attentions × ${context} positions`,
+    `caches       ${mb(plan.cacheBytes)}  ${plan.caches.length} played attentions × ${context} positions, ${cache}`,
     `activations  ${mb(plan.activationBytes)}  ${maxRows} rows at once; ${mb(plan.unsharedActivationBytes)} without reuse`,
-    `scores       ${mb(plan.scoreBytes)}  ${threads} threads × ${context} positions`,
+    `scratch      ${mb(plan.scratchBytes)}  attention on ${threads === 1 ? "1 thread" : `${threads} threads`}, tiles of ${TILE} positions`,
+    `panels       ${mb(threads * plan.panelBytes)}  ${threads} threads`,
     `program      ${plan.instructions.length} instructions, ${plan.barriers} barriers`,
   ].join("\n");
 }

@@ -7,13 +7,14 @@ import type { Plan } from "./plan.ts";
 const WORDS = 16;
 const FLAG_BARRIER = 1;
 const FLAG_TAIL = 2;
-const FLAG_INTEGERS = { i16: 4, i8: 8 } as const;
+const FLAG_INTEGERS = { signed: 4, split: 8 } as const;
 
 /** Where things lie in the player's memory. */
 export interface Addresses {
   readonly activations: number;
   readonly caches: number;
-  readonly scores: number;
+  readonly scratch: number;
+  readonly panels: number;
   readonly tokens: number;
   readonly targets: number;
   parameter(parameter: Parameter): number;
@@ -49,7 +50,7 @@ export function encode(plan: Plan, addresses: Addresses, opcode: (kernel: string
 
 function resolve(word: Exclude<Word, { readonly float: number }>, plan: Plan, addresses: Addresses): number {
   if (typeof word === "number") return word;
-  if ("size" in word) return plan.limits.context;
+  if ("size" in word) return size(word.size, plan);
   return address(word, plan, addresses);
 }
 
@@ -59,4 +60,9 @@ function address(reference: Reference, plan: Plan, addresses: Addresses): number
   if ("table" in reference) return addresses.table(reference.table, reference.half);
   if ("cache" in reference) return addresses.caches + plan.caches[reference.cache]![reference.half];
   return addresses[reference.region];
+}
+
+function size(name: Extract<Word, { readonly size: string }>["size"], plan: Plan): number {
+  if (name === "context") return plan.limits.context;
+  return name === "panel" ? plan.panelBytes : plan.scratchBytesPerThread;
 }

@@ -1,4 +1,5 @@
 /** Several models, or one with several schedules, measured alike: one at a time, so that memory holds one. */
+import type { CacheType } from "../engine/attention-layout.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { readConfig } from "../model/read-config.ts";
 import type { OnProgress } from "../progress.ts";
@@ -24,6 +25,7 @@ export interface CompareOptions {
   readonly stride?: number | undefined;
   readonly prompt?: string | undefined;
   readonly weights?: WeightType | undefined;
+  readonly cache?: CacheType | undefined;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
@@ -38,7 +40,7 @@ export interface Compared {
 
 /** Every candidate is opened and its schedule checked before the first is measured. */
 export async function compareModels(candidates: readonly Candidate[], options: CompareOptions): Promise<Compared[]> {
-  const { text, weights, threads, signal, onProgress, ...rest } = options;
+  const { text, weights, cache, threads, signal, onProgress, ...rest } = options;
   const configs: ModelConfig[] = [];
   for (const candidate of candidates) configs.push(await check(candidate, { signal, onProgress }));
   const window = rest.window ?? Math.min(...configs.map(perplexityWindow));
@@ -46,7 +48,7 @@ export async function compareModels(candidates: readonly Candidate[], options: C
   let reference: readonly number[] | undefined;
   for (const candidate of candidates) {
     const { schedule } = candidate;
-    const model = await load(candidate.model, { schedule, weights, threads, signal, onProgress });
+    const model = await load(candidate.model, { schedule, weights, cache, threads, signal, onProgress });
     try {
       const tokens = text === undefined ? undefined : firstTokens(model.needTokenizer(), text, rest.tokens);
       reference ??= tokens;

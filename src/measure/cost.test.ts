@@ -58,7 +58,9 @@ describe("the cost of a model", () => {
     const twice = modelCost(config, expand(parseSchedule("each(0-29)x2")));
     expect(twice.uniqueParameters).toBe(once.uniqueParameters);
     expect(twice.bytes).toEqual(once.bytes);
-    expect(twice.kvBytesPerToken).toBe(2 * once.kvBytesPerToken);
+    for (const type of ["f32", "q8"] as const) {
+      expect(twice.kvBytesPerToken[type]).toBe(2 * once.kvBytesPerToken[type]);
+    }
     expect(twice.effectiveDepth).toBe(60);
     expect(twice.effectiveParameters - once.effectiveParameters).toBe(
       30 * (2 * 576 * 576 + 2 * 576 * 192 + 3 * 576 * 1536 + 2 * 576),

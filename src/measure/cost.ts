@@ -2,6 +2,7 @@
  * What a model costs, from its config and schedule alone: parameters, bytes, cache, operations. Nothing is loaded.
  * A parameter counts once where it is unique, and as often as it is played where it is effective.
  */
+import { type CacheType, cacheBytesPerPosition } from "../engine/attention-layout.ts";
 import { type Parameter, parameterBytes, type StorageType } from "../engine/parameter.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { familyOf } from "../model/families.ts";
@@ -30,8 +31,8 @@ export interface Cost {
   readonly tiedEmbeddings: boolean;
   /** Bytes in memory with all matrices in one type, padding included. */
   readonly bytes: Readonly<Record<Exclude<StorageType, "q4_1">, number>>;
-  /** Bytes that the cache grows by with each token; the engine keeps keys and values in f32. */
-  readonly kvBytesPerToken: number;
+  /** Bytes that the cache grows by with each token, as each choice of --cache keeps it. */
+  readonly kvBytesPerToken: Readonly<Record<CacheType, number>>;
   readonly kvSlots: number;
   /** Floating-point operations for one token: two for each weight that is multiplied, attention apart. */
   readonly flopsPerToken: number;
@@ -62,6 +63,7 @@ export function modelCost(config: ModelConfig, steps: Steps): Cost {
   const multiplied = played.filter((p) => p.kind === "matrix" && p.part !== "embedding" && p.part !== "positions");
   const projection = config.tiedEmbeddings ? config.vocabSize * config.hiddenSize : 0;
   const slots = kvSlots(steps);
+  const kvBytes = (type: CacheType) => slots * 2 * cacheBytesPerPosition(type, config);
   return {
     parts: parts
       .map((part) => ({
@@ -78,7 +80,7 @@ export function modelCost(config: ModelConfig, steps: Steps): Cost {
     blocksStored: new Set(steps.map(({ block }) => block)).size,
     tiedEmbeddings: config.tiedEmbeddings,
     bytes: { f32: bytes("f32"), f16: bytes("f16"), q8: bytes("q8"), q4: bytes("q4") },
-    kvBytesPerToken: slots * 2 * config.kvHeads * config.headWidth * 4,
+    kvBytesPerToken: { f32: kvBytes("f32"), q8: kvBytes("q8") },
     kvSlots: slots,
     flopsPerToken: 2 * (sum(multiplied) + projection),
     attentionFlopsPerPosition: slots * attentionFlops(config),

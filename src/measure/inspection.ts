@@ -2,6 +2,7 @@
  * What can be said of a model before anything of it is loaded: from its config, the list of its tensors, and a schedule. Nothing is
  * measured here, and no weight is read.
  */
+import type { CacheType } from "../engine/attention-layout.ts";
 import { parameterBytes } from "../engine/parameter.ts";
 import { RefrainError } from "../errors.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -38,8 +39,8 @@ export interface ScheduleInspection {
   readonly cost: Cost;
   /** Bytes of the weights in memory, as each choice of --weights keeps them; "file" is the default. */
   readonly memory: Readonly<Record<WeightChoice, number>>;
-  /** Bytes of the cache for `context` tokens. */
-  readonly cache: { readonly context: number; readonly bytes: number };
+  /** Bytes of the cache for `context` tokens, as each choice of --cache keeps it. */
+  readonly cache: { readonly context: number; readonly bytes: Readonly<Record<CacheType, number>> };
   /** Floating-point operations for one token: the first one, and the last that fits `context`. */
   readonly flops: { readonly first: number; readonly last: number };
   /** Predicted, for each choice of --weights, where a profile of the device is known. */
@@ -92,7 +93,10 @@ function inspectSchedule(
     inWords: describe(steps, config.blocks),
     cost,
     memory: forEach(memory),
-    cache: { context, bytes: context * cost.kvBytesPerToken },
+    cache: {
+      context,
+      bytes: { f32: context * cost.kvBytesPerToken.f32, q8: context * cost.kvBytesPerToken.q8 },
+    },
     flops: { first: decodeFlops(config, steps, 0), last: decodeFlops(config, steps, context - 1) },
     ...(measured && {
       speed: forEach((choice) => predictSpeed(config, steps, stored, choice, context, measured)),

@@ -12,6 +12,8 @@ export interface Profile {
   readonly cost: Cost;
   /** Bytes of the weights as they are kept in memory, each once. */
   readonly weightBytes: number;
+  /** Bytes that the cache grows by with each token, as the model keeps it. */
+  readonly kvBytesPerToken: number;
   readonly perplexity: Perplexity | undefined;
   readonly speed: Speed;
   /** The continuation of the prompt, where one was given. */
@@ -34,10 +36,12 @@ export interface ProfileOptions {
 
 export async function profile(model: Model, options: ProfileOptions = {}): Promise<Profile> {
   const { tokens, prompt, sampleTokens = 48, signal } = options;
+  const cost = modelCost(model.config, model.steps);
   return {
     schedule: model.schedule,
-    cost: modelCost(model.config, model.steps),
+    cost,
     weightBytes: model.weightBytes,
+    kvBytesPerToken: cost.kvBytesPerToken[model.cache],
     perplexity: tokens && (await modelPerplexity(model, tokens, options)),
     speed: options.speed ?? (await decodeSpeed(model, 32, signal)),
     sample: prompt === undefined ? undefined : await continuation(model, prompt, sampleTokens, signal),

@@ -3,6 +3,7 @@
  * it (weights, caches) or passes on (activations). It knows what instructions refer to, not what kernels do: a new kernel that multiplies two
  * matrices at once is two matrices' work.
  */
+import { cacheBytesPerPosition } from "../engine/attention-layout.ts";
 import type { Graph } from "../engine/graph.ts";
 import type { Word } from "../engine/instruction.ts";
 import { GROUP, groups, type Parameter, padded, parameterBytes, type StorageType } from "../engine/parameter.ts";
@@ -72,18 +73,18 @@ function work(
   const kept = parameters.map((p) => ({ name: p.name, bytes: parameterBytes(p, storage(p)), passing: false }));
   const slot = instruction.readsSlot;
   if (slot !== undefined) {
-    const { heads, window = Number.POSITIVE_INFINITY } = graph.slots[slot]!;
-    const { keys, values } = plan.caches[slot]!;
-    const bytesPerPosition = (2 * (values - keys)) / plan.limits.context;
-    const seen = (row: number) => Math.min(play.position + row + 1, window);
-    const last = Math.min(play.position + rows, window + rows);
-    const cache = { name: `cache ${slot}`, bytes: last * bytesPerPosition, passing: false };
+    const shape = graph.slots[slot]!;
+    const { window = Number.POSITIVE_INFINITY } = shape;
+    let seen = 0;
+    for (let row = 0; row < rows; row++) seen += Math.min(play.position + row + 1, window);
+    const held = Math.min(play.position + rows, window + rows);
+    const bytes = 2 * held * cacheBytesPerPosition(plan.limits.cache ?? "f32", shape);
     return {
       ...common,
       kind: "attention",
-      operations: 2 * (width / heads) * busiest(rows * heads, threads, (item) => seen(Math.floor(item / heads))),
-      start: (width / heads) * busiest(rows * heads, threads),
-      accesses: [cache, ...passing],
+      operations: 2 * width * seen,
+      start: rows * width,
+      accesses: [{ name: `cache ${slot}`, bytes, passing: false }, ...passing],
     };
   }
   const matrices = parameters.filter((parameter) => parameter.kind === "matrix");
@@ -105,14 +106,7 @@ function parametersIn(words: readonly Word[]): Parameter[] {
   return words.flatMap((word) => (typeof word === "object" && "parameter" in word ? [word.parameter] : []));
 }
 
-/** What the busiest thread does, times the threads, where each takes an equal number of consecutive items of some weight. */
-function busiest(items: number, threads: number, weight: (item: number) => number = () => 1): number {
-  let most = 0;
-  for (let thread = 0; thread < threads; thread++) {
-    let sum = 0;
-    const end = Math.floor((items * (thread + 1)) / threads);
-    for (let item = Math.floor((items * thread) / threads); item < end; item++) sum += weight(item);
-    most = Math.max(most, sum);
-  }
-  return most * threads;
+/** What the busiest thread does, times the threads, where each takes an equal number of items. */
+function busiest(items: number, threads: number): number {
+  return Math.ceil(items / threads) * threads;
 }

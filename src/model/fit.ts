@@ -8,13 +8,13 @@ const ADDRESS_SPACE = 2 ** 32;
 export interface Footprint {
   readonly weights: number;
   readonly caches: number;
-  /** Activations, scores and the program. */
+  /** Activations, scratch and the program. */
   readonly working: number;
   readonly total: number;
 }
 
 export function footprint(plan: Plan): Footprint {
-  const working = plan.activationBytes + plan.scoreBytes;
+  const working = plan.activationBytes + plan.scratchBytes;
   const total = plan.weightBytes + plan.cacheBytes + working;
   return { weights: plan.weightBytes, caches: plan.cacheBytes, working, total };
 }
@@ -24,7 +24,7 @@ export function refuseIfTooLarge(plan: Plan, name: string, availableMemory: numb
   const { weights, caches, total } = footprint(plan);
   const gb = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
   const parts = `${gb(weights)} of weights and ${gb(caches)} of cache for ${plan.limits.context} tokens`;
-  const help = "Use smaller weights (--weights q4), a shorter --context, or a schedule with fewer blocks.";
+  const help = "Use smaller weights (--weights q4), a shorter --context, --cache q8, or a schedule with fewer blocks.";
   if (total > ADDRESS_SPACE) {
     throw inputError(
       "too-large",

@@ -1,6 +1,7 @@
 /**
  * A session: one sequence being read by one schedule. It owns a cache and a program; the weights are the model's.
  */
+import type { CacheType } from "../engine/attention-layout.ts";
 import type { Graph } from "../engine/graph.ts";
 import { type Plan, plan } from "../engine/plan.ts";
 import { LoadedProgram } from "../engine/wasm/loaded-program.ts";
@@ -22,6 +23,8 @@ export const DEFAULT_CONTEXT = 2048;
 export interface SessionOptions {
   /** Positions of the cache; without it the model's own limit, at most 2,048. */
   readonly contextLength?: number | undefined;
+  /** How keys and values are kept; without it, f32. */
+  readonly cache?: CacheType | undefined;
   /** What a play ends in: the logits of the last token, those of every token, or the loss of every token. */
   readonly output?: "last-logits" | "all-logits" | "loss";
   /** Keep the hidden state before every step and after the last. */
@@ -64,12 +67,12 @@ export function planSession(
   options: SessionOptions = {},
 ): { graph: Graph; plan: Plan } {
   const context = contextLength(config, options.contextLength);
-  const { output = "last-logits", hidden = false } = options;
+  const { output = "last-logits", hidden = false, cache = "f32" } = options;
   const table = ropeTable(config.rope, config.headWidth, context);
   const graph = network(config, steps, { table, loss: output === "loss", hidden });
   const maxRows = Math.min(CHUNK, context);
   const tailRows = output === "last-logits" ? 1 : maxRows;
-  return { graph, plan: plan(graph, storage, { maxRows, tailRows, context, threads }) };
+  return { graph, plan: plan(graph, storage, { maxRows, tailRows, context, threads, cache }) };
 }
 
 export class Session {

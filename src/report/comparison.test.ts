@@ -22,6 +22,7 @@ function profile(layers: number, perplexity: number | undefined): Profile {
     schedule: `0-${layers - 1}`,
     cost: modelCost(config, identitySteps(layers)),
     weightBytes: layers * 1e6,
+    kvBytesPerToken: layers * 512,
     perplexity: perplexity === undefined ? undefined : ({ perplexity } as Profile["perplexity"]),
     speed: { decodeMilliseconds: 4 * layers, tokensPerSecond: 250 / layers, tokens: 32 },
     sample: undefined,

@@ -20,7 +20,7 @@ const figures: readonly Figure[] = [
   { name: "parameters, unique", of: ({ cost }) => cost.uniqueParameters, write: formatShortCount },
   { name: "parameters, effective", of: ({ cost }) => cost.effectiveParameters, write: formatShortCount },
   { name: "weights in memory", of: ({ weightBytes }) => weightBytes, write: formatBytes },
-  { name: "keys and values, a token", of: ({ cost }) => cost.kvBytesPerToken, write: formatBytes },
+  { name: "keys and values, a token", of: ({ kvBytesPerToken }) => kvBytesPerToken, write: formatBytes },
   { name: "perplexity", of: ({ perplexity }) => perplexity?.perplexity, write: (value) => formatNumber(value, 4) },
   { name: "decode, tok/s", of: ({ speed }) => speed.tokensPerSecond, write: formatNumber },
 ];

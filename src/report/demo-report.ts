@@ -38,7 +38,7 @@ export function demoReport(model: Model, result: DemoResult, conditions: DemoCon
         uniqueParameters: profile.cost.uniqueParameters,
         effectiveParameters: profile.cost.effectiveParameters,
         bytes: profile.weightBytes,
-        kvBytesPerToken: profile.cost.kvBytesPerToken,
+        kvBytesPerToken: profile.kvBytesPerToken,
         perplexity: profile.perplexity.perplexity,
         tokensPerSecond: profile.speed.tokensPerSecond,
         sample: profile.sample ?? "",

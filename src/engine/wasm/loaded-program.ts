@@ -31,7 +31,8 @@ export class LoadedProgram {
       this.tokens = take(maxRows * 4, "tokens");
       this.targets = take(maxRows * 4, "targets");
       const caches = take(plan.cacheBytes, `cache of ${plan.limits.context} positions`);
-      const scores = take(plan.scoreBytes, "attention scores");
+      const scratch = take(plan.scratchBytes, "scratch of attention");
+      const panels = take(plan.limits.threads * plan.panelBytes, "panels");
       const tables = new Map<Float32Array, number>();
       const words = encode(
         plan,
@@ -40,7 +41,8 @@ export class LoadedProgram {
           tokens: this.tokens,
           targets: this.targets,
           caches,
-          scores,
+          scratch,
+          panels,
           parameter: (parameter) => store.address(parameter),
           table: (table: RopeTable, half) => {
             const values = table[half];

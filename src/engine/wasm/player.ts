@@ -158,10 +158,11 @@ export class WasmPlayer {
     control[ROWS / 4] = rows;
     control[POSITION / 4] = position;
     control[TAIL / 4] = tail;
-    const threads = this.steady ? this.threads : this.team.next(performance.now());
+    const begin = performance.now();
+    const threads = this.steady ? this.threads : this.team.next(begin);
     try {
       this.kernels.play(threads);
-      if (threads > 1) this.team.report(control[STALLS / 4]!, performance.now());
+      if (threads > 1) this.team.report(control[STALLS / 4]!, begin, performance.now());
     } catch (cause) {
       if (!control[FAILED / 4]) throw cause;
       throw failure("worker", "a thread of the engine failed", "This is a bug in Refrain; try --threads 1.", cause);

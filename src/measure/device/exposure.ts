@@ -22,7 +22,7 @@ export async function measureExposure(
 ): Promise<Rates> {
   const rates = { ...measured.rates };
   for (const type of matrixTypes) {
-    const model = probeModel("llama", type, player.threads, bytes);
+    const model = probeModel("llama", type, player.threads, { bytes });
     const { store, dispose } = loadProbe(player, model);
     try {
       const works = workOf(model, model.storage, { rows: 1, position: 0 });

@@ -34,6 +34,11 @@ const MANY = 128;
 /** Positions between which attention is compared. */
 const NEAR = 16;
 const FAR = 272;
+/** How weights and caches are kept: every type of both, and every form in which attention hands its result on. */
+const kept = [
+  ...matrixTypes.map((type) => ({ type, cache: "f32" as const })),
+  ...matrixTypes.map((type) => ({ type, cache: "q8" as const })),
+];
 /** How often a program has the instruction that it measures. */
 const COPIES = { oneRow: 64, manyRows: 4 } as const;
 
@@ -41,8 +46,8 @@ const COPIES = { oneRow: 64, manyRows: 4 } as const;
 export function probes(threads: number): ReadonlyMap<string, Probe> {
   const found = new Map<string, Probe & { readonly operations: number }>();
   for (const family of families) {
-    for (const type of matrixTypes) {
-      const model = probeModel(family, type, threads);
+    for (const { type, cache } of kept) {
+      const model = probeModel(family, type, threads, { cache });
       workOf(model, model.storage, { rows: 1, position: 0 }).forEach(({ kernel, kind, operations }, index) => {
         // The tail has room for one row.
         if (model.plan.instructions[index]!.tail) return;
@@ -132,7 +137,8 @@ async function timeInstruction(
   try {
     const tokens = new Int32Array(rows);
     const seconds = await secondsOf(() => program.play(tokens, position, rows - 1), player.threads, signal);
-    const own = Math.max(seconds - cost.play, seconds / 20) / copies;
+    // Where a play of nothing was disturbed, its cost says nothing.
+    const own = Math.max(seconds - cost.play, seconds / 2) / copies;
     const { graph } = model;
     const work = workOf({ graph, plan: { ...plan, instructions: [instruction] } }, model.storage, {
       rows,

@@ -37,7 +37,7 @@ export function probeModel(
   family: (typeof families)[number],
   type: StorageType,
   threads: number,
-  bytes = 0,
+  { bytes = 0, cache = "f32" }: { readonly bytes?: number; readonly cache?: CacheType } = {},
 ): ProbeModel {
   const isGpt2 = family === "gpt2";
   const groupBytes = (WIDTH / BLOCK) * storageLayouts[type].tileBytes;
@@ -67,7 +67,7 @@ export function probeModel(
   const config: ModelConfig = { ...one, blocks, windows: Array.from({ length: blocks }, () => undefined) };
   // Caches of many blocks are not measured.
   const contextLength = blocks === 1 ? CONTEXT : 16;
-  return { config, storage, ...planSession(config, identitySteps(blocks), storage, threads, { contextLength }) };
+  return { config, storage, ...planSession(config, identitySteps(blocks), storage, threads, { contextLength, cache }) };
 }
 
 function weightBytes(parameters: readonly Parameter[], storage: ProbeModel["storage"]): number {

@@ -1,119 +1,100 @@
 /**
- * Causal attention over a cache of keys and values (Vaswani et al. 2017, eq. 1), with grouped queries: query head h reads
- * key/value head h · kvHeads / heads (Ainslie et al. 2023, arXiv 2305.13245), and an optional sliding window.
+ * Causal attention over a cache of keys and values (Vaswani et al. 2017, eq. 1), with grouped queries: the query heads of a
+ * group read one key/value head (Ainslie et al. 2023, arXiv 2305.13245), and an optional sliding window. Queries of a group and
+ * of several rows go through the cache together, tile by tile (attention-tile.ts).
  *
- * The cache of one played step is [kv head][position][head width] f32, so a head is read as one stream. A pair of row and
- * query head belongs to one thread and is computed in one order, whatever the chunking of the prompt.
+ * Work is divided by kv heads and rows, weighed by the positions that they see. Where a single set of rows is to be
+ * computed (decoding) and the kv heads do not divide evenly among the threads, by tiles too: each tile's record is kept, all
+ * threads meet, and the records are merged in the order in which one thread would have merged them.
  */
-import { position, rowCount, rows, slice } from "./control";
+import { TILE } from "./attention-products";
+import { Work, clear, fetchQueries, finish, firstSeen, merge, playTile, prepare } from "./attention-tile";
+import { barrier, position, rowCount, slice } from "./control";
 import { alsoQuantize, wantsIntegers } from "./quantize";
-import { turn } from "./rope";
-import { exp4, lanemax, lanesum, madd } from "./simd";
 
-/**
- * Turns the keys of the rows by their positions' angles and appends them and the values to the cache. Arguments: k, v,
- * k cache, v cache, kv heads, head width, context, row stride, cos table, sin table (0: keys stay as they are).
- */
-export function cacheAppend(i: usize, thread: i32, threads: i32): void {
-  const k = <usize>load<i32>(i, 8), v = <usize>load<i32>(i, 12), kCache = <usize>load<i32>(i, 16), vCache = <usize>load<i32>(i, 20);
-  const heads = load<i32>(i, 24), width = <usize>load<i32>(i, 28) << 2, context = load<i32>(i, 32), stride = <usize>load<i32>(i, 36);
-  const cosines = <usize>load<i32>(i, 40), sines = <usize>load<i32>(i, 44);
-  const total = rows() * heads;
+/** What belongs to a finished head of a row: zeros behind the last head, and integers where they are wanted. */
+function finishHead(i: usize, w: Work, sums: usize, row: i32, head: i32): void {
+  finish(w, sums, row, head);
+  const heads = w.kvHeads * w.group, y = w.y + <usize>row * w.stride, used = <usize>(heads * w.headWidth) << 2;
+  if (head == heads - 1) memory.fill(y + used, 0, w.stride - used);
+  // Heads are whole blocks of 32 columns here: the plan asks for integers only then.
+  const blocks = w.headWidth >> 5;
+  if (wantsIntegers(i)) alsoQuantize(i, y, row, <i32>(w.stride >> 2), head * blocks, blocks);
+}
+
+/** Rows [row, row + rows) of kv head `head`, all tiles one after another. */
+function playRows<T>(i: usize, w: Work, head: i32, row: i32, rows: i32): void {
+  const count = rows * w.group, place = position() + row;
+  fetchQueries<T>(w, head, row, count);
+  for (let m = 0; m < count; m++) clear(w, w.sums + <usize>m * w.record);
+  for (let tile = firstSeen(w, place) / TILE, last = (place + rows - 1) / TILE; tile <= last; tile++) {
+    playTile<T>(w, head, row, count, tile, w.tile);
+    for (let m = 0; m < count; m++) merge(w, w.sums + <usize>m * w.record, w.tile + <usize>m * w.record);
+  }
+  for (let m = 0; m < count; m++) {
+    finishHead(i, w, w.sums + <usize>m * w.record, row + m / w.group, head * w.group + m % w.group);
+  }
+}
+
+/** All rows at once, tiles divided among threads. */
+function playTiles<T>(i: usize, w: Work, rows: i32, thread: i32, threads: i32): void {
+  const count = rows * w.group, place = position(), set = <usize>count * w.record;
+  const first = firstSeen(w, place) / TILE, tiles = (place + rows - 1) / TILE - first + 1;
+  const total = w.kvHeads * tiles;
+  let fetched = -1;
   for (let at = slice(total, thread, threads), end = slice(total, thread + 1, threads); at < end; at++) {
-    const row = at / heads, head = at % heads, place = position() + row;
-    const from = <usize>row * stride + <usize>head * width;
-    const to = (<usize>head * <usize>context + <usize>place) * width;
-    memory.copy(vCache + to, v + from, width);
-    if (cosines) {
-      const table = <usize>place * (width >> 1);
-      turn(k + from, kCache + to, width >> 1, cosines + table, sines + table);
-    } else memory.copy(kCache + to, k + from, width);
+    const head = at / tiles;
+    if (head != fetched) fetchQueries<T>(w, head, 0, count);
+    fetched = head;
+    playTile<T>(w, head, 0, count, first + (at % tiles), w.shared + <usize>at * set);
   }
-}
-
-/** score[t] = q · k[t] · scale for t in [from, to). */
-function scoreRow(q: usize, k: usize, width: usize, count: i32, scale: f32, scores: usize): void {
-  for (let t = 0; t < count; t++, k += width) {
-    let a = f32x4.splat(0), b = a;
-    let j: usize = 0;
-    for (; j + 32 <= width; j += 32) {
-      a = madd(v128.load(q + j), v128.load(k + j), a);
-      b = madd(v128.load(q + j + 16), v128.load(k + j + 16), b);
+  barrier(threads);
+  const queries = w.kvHeads * count;
+  for (let at = slice(queries, thread, threads), end = slice(queries, thread + 1, threads); at < end; at++) {
+    const head = at / count, m = at % count;
+    clear(w, w.sums);
+    for (let tile = 0; tile < tiles; tile++) {
+      merge(w, w.sums, w.shared + <usize>(head * tiles + tile) * set + <usize>m * w.record);
     }
-    if (j < width) a = madd(v128.load(q + j), v128.load(k + j), a);
-    store<f32>(scores + (<usize>t << 2), lanesum(f32x4.add(a, b)) * scale);
+    finishHead(i, w, w.sums, m / w.group, head * w.group + m % w.group);
   }
 }
 
-/** Turns `count` scores into e^(s - max), zero-padded to a multiple of four; returns their sum. */
-function softmaxNumerators(scores: usize, count: i32): f32 {
-  const vectors = (count + 3) >> 2;
-  for (let t = count; t < vectors << 2; t++) store<f32>(scores + (<usize>t << 2), -Infinity);
-  let most = f32x4.splat(-Infinity);
-  const end = scores + (<usize>vectors << 4);
-  for (let p = scores; p < end; p += 16) most = f32x4.max(most, v128.load(p));
-  const top = f32x4.splat(lanemax(most));
-  let sum = f32x4.splat(0);
-  for (let p = scores; p < end; p += 16) {
-    const e = exp4(f32x4.sub(v128.load(p), top));
-    v128.store(p, e);
-    sum = f32x4.add(sum, e);
-  }
-  // exp4 clamps: what was padding holds e^-87, not zero.
-  for (let t = count; t < vectors << 2; t++) store<f32>(scores + (<usize>t << 2), 0);
-  return lanesum(sum);
+/** Positions that rows [row, row + rows) see, all together. */
+// @ts-ignore: decorator
+@inline
+function weight(w: Work, row: i32, rows: i32): i64 {
+  const last = position() + row + rows - 1;
+  return <i64>rows * <i64>(last - firstSeen(w, last) + 1);
 }
 
-/** y = Σ p[t] v[t] / sum, sixteen columns at a time, then four. */
-function weightedSum(p: usize, v: usize, width: usize, count: i32, scale: f32, y: usize): void {
-  const s = f32x4.splat(scale), end = p + (<usize>count << 2);
-  let j: usize = 0;
-  for (; j + 64 <= width; j += 64) {
-    let a = f32x4.splat(0), b = a, c = a, d = a;
-    let at = v + j;
-    for (let q = p; q < end; q += 4, at += width) {
-      const weight = v128.load32_splat(q);
-      a = madd(weight, v128.load(at), a);
-      b = madd(weight, v128.load(at, 16), b);
-      c = madd(weight, v128.load(at, 32), c);
-      d = madd(weight, v128.load(at, 48), d);
+// @ts-ignore: decorator
+@inline
+function play<T>(i: usize, thread: i32, threads: i32): void {
+  const w = prepare(i, thread, threads), rows = rowCount(i);
+  if (rows <= w.rows && w.kvHeads % threads != 0 && position() + rows > TILE) {
+    playTiles<T>(i, w, rows, thread, threads);
+    return;
+  }
+  let total: i64 = 0;
+  for (let row = 0; row < rows; row += w.rows) total += weight(w, row, min(w.rows, rows - row));
+  total *= w.kvHeads;
+  // A set of rows belongs to the thread in whose share of the whole weight its middle lies.
+  const begin = (2 * total * <i64>thread) / <i64>threads, end = (2 * total * <i64>(thread + 1)) / <i64>threads;
+  let before: i64 = 0;
+  for (let head = 0; head < w.kvHeads; head++) {
+    for (let row = 0; row < rows; row += w.rows) {
+      const n = min(w.rows, rows - row), own = weight(w, row, n), middle = 2 * before + own;
+      if (middle >= begin && middle < end) playRows<T>(i, w, head, row, n);
+      before += own;
     }
-    v128.store(y + j, f32x4.mul(a, s));
-    v128.store(y + j, f32x4.mul(b, s), 16);
-    v128.store(y + j, f32x4.mul(c, s), 32);
-    v128.store(y + j, f32x4.mul(d, s), 48);
-  }
-  for (; j < width; j += 16) {
-    let a = f32x4.splat(0);
-    let at = v + j;
-    for (let q = p; q < end; q += 4, at += width) a = madd(v128.load32_splat(q), v128.load(at), a);
-    v128.store(y + j, f32x4.mul(a, s));
   }
 }
 
-/**
- * Arguments: q, k cache, v cache, y, heads, kv heads, head width, context, window (0 = none), scratch (context f32 a
- * thread), row stride of q and y, scale (f32).
- */
 export function attention(i: usize, thread: i32, threads: i32): void {
-  const q = <usize>load<i32>(i, 8), kCache = <usize>load<i32>(i, 12), vCache = <usize>load<i32>(i, 16), y = <usize>load<i32>(i, 20);
-  const heads = load<i32>(i, 24), kvHeads = load<i32>(i, 28), width = <usize>load<i32>(i, 32) << 2, context = load<i32>(i, 36);
-  const window = load<i32>(i, 40), stride = <usize>load<i32>(i, 48), scale = load<f32>(i, 52);
-  const scores = <usize>load<i32>(i, 44) + <usize>thread * (((<usize>context + 3) & ~3) << 2);
-  const total = rowCount(i) * heads, used = <usize>heads * width;
-  for (let at = slice(total, thread, threads), end = slice(total, thread + 1, threads); at < end; at++) {
-    const row = at / heads, head = at % heads, last = position() + row;
-    const from = window > 0 ? max(0, last - window + 1) : 0, count = last - from + 1;
-    const head0 = (<usize>((head * kvHeads) / heads) * <usize>context + <usize>from) * width;
-    const offset = <usize>row * stride + <usize>head * width;
-    scoreRow(q + offset, kCache + head0, width, count, scale, scores);
-    const sum = softmaxNumerators(scores, count);
-    weightedSum(scores, vCache + head0, width, count, <f32>1 / sum, y + offset);
-    if (head == heads - 1) memory.fill(y + <usize>row * stride + used, 0, stride - used);
-    // Heads are whole blocks of 32 columns here: the plan asks for integers only then.
-    if (wantsIntegers(i)) {
-      const blocks = <i32>(width >> 7);
-      alsoQuantize(i, y + <usize>row * stride, row, <i32>(stride >> 2), head * blocks, blocks);
-    }
-  }
+  play<f32>(i, thread, threads);
+}
+
+export function attentionQ8(i: usize, thread: i32, threads: i32): void {
+  play<i8>(i, thread, threads);
 }

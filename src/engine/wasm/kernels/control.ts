@@ -14,7 +14,7 @@ export const GENERATION: usize = 1152;
 export const SLEEPERS: usize = 1216;
 /** Loads of the generation before a thread goes to sleep, in what is left of this play. */
 export const PATIENCE: usize = 1220;
-/** Barriers of this play at which somebody's patience ended. */
+/** Barriers of this play at which somebody came late. */
 export const STALLS: usize = 1224;
 /** Set once: workers return from `work`. */
 export const STOP: usize = 1280;
@@ -29,15 +29,17 @@ export const POSITION: usize = 1352;
 export const TAIL: usize = 1356;
 
 /**
- * Some 5 ms of loads. Threads that sleep at barriers are woken on the core of whoever wakes them, one after the other, and
+ * Some 25 ms of loads. Threads that sleep at barriers are woken on the core of whoever wakes them, one after the other, and
  * stay there; threads that are both running when the scheduler looks, every few ms, are moved apart. So nobody sleeps in a
  * play, unless another process keeps a thread from its core.
  */
-const PATIENT: i32 = 5_000_000;
-/** Some 20 µs: once a thread has been kept from its core, spinning only keeps others from theirs. */
-const IMPATIENT: i32 = 20_000;
+const PATIENT: i32 = 100_000_000;
+/** Some 20 µs: once a thread has been kept from its core so long, spinning only keeps others from theirs. */
+const IMPATIENT: i32 = 60_000;
+/** Some 1 ms: nobody who is running comes so late. */
+const LATE: i32 = 4_000_000;
 /** Loads of the epoch before a worker goes to sleep, about 1 ms: bridges what is done with a token between two plays. */
-const SPIN_EPOCH: i32 = 1_000_000;
+const SPIN_EPOCH: i32 = 4_000_000;
 
 // @ts-ignore: decorator
 @inline
@@ -55,8 +57,8 @@ export function position(): i32 {
 export const FLAG_BARRIER: i32 = 1;
 export const FLAG_TAIL: i32 = 2;
 /** The result is also wanted in integers: address and stride stand in the last two words. */
-export const FLAG_I16: i32 = 4;
-export const FLAG_I8: i32 = 8;
+export const FLAG_SIGNED: i32 = 4;
+export const FLAG_SPLIT: i32 = 8;
 
 /** Rows this instruction works on: all rows of the play, or those of its tail. */
 // @ts-ignore: decorator
@@ -82,8 +84,11 @@ export function barrier(threads: i32): void {
       if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(GENERATION, -1);
       return;
     }
-    for (let i = load<i32>(PATIENCE); i > 0; i--) if (atomic.load<i32>(GENERATION) != generation) return;
-    atomic.add<i32>(STALLS, 1);
+    const patience = load<i32>(PATIENCE);
+    for (let i = 0; i < patience; i++) {
+      if (atomic.load<i32>(GENERATION) != generation) return;
+      if (i == LATE) atomic.add<i32>(STALLS, 1);
+    }
     store<i32>(PATIENCE, IMPATIENT);
     atomic.add<i32>(SLEEPERS, 1);
     while (atomic.load<i32>(GENERATION) == generation) {

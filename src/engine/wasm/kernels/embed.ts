@@ -31,7 +31,7 @@ export function unpackRow(type: i32, w: usize, row: i32, K: i32, y: usize): void
     for (let b: usize = 0; b < blocks; b++) {
       const at = w + (group * blocks + b) * Q8_BLOCK, scale = halfToFloat(load<u16>(at + 512 + (r << 1)));
       for (let k: usize = 0; k < 32; k++) {
-        const n = load<i8>(at + ((k >> 1) << 5) + (r << 1) + (k & 1));
+        const n = load<i8>(at + ((k >> 2) << 6) + (r << 2) + (k & 3));
         store<f32>(y + (((b << 5) + k) << 2), <f32>n * scale);
       }
     }

@@ -1,14 +1,14 @@
 /** What the host sees: the two ways into the interpreter, the packers, and the table index of each kernel by name. */
-import { attention, cacheAppend } from "./attention";
+import { attention, attentionQ8 } from "./attention";
+import { cacheAppend, cacheAppendQ8 } from "./attention-cache";
 import { add, columns, gelu, swiglu, tail } from "./elementwise";
 import { embed } from "./embed";
 import { linearF16, linearF32 } from "./linear-float";
-import { linearQ4, linearQ4_1 } from "./linear-q4";
-import { linearQ8 } from "./linear-q8";
+import { linearQ4, linearQ4_1, linearQ8 } from "./linear-integer";
 import { crossEntropy } from "./loss";
 import { headNorm, layerNorm, rmsNorm } from "./norm";
 import { read } from "./probe";
-import { quantizeI8, quantizeI16 } from "./quantize";
+import { quantizeSigned, quantizeSplit } from "./quantize";
 import { rope } from "./rope";
 
 export { unpackRow } from "./embed";
@@ -27,7 +27,9 @@ export {
 
 export const op_add: i32 = add.index;
 export const op_attention: i32 = attention.index;
+export const op_attentionQ8: i32 = attentionQ8.index;
 export const op_cacheAppend: i32 = cacheAppend.index;
+export const op_cacheAppendQ8: i32 = cacheAppendQ8.index;
 export const op_columns: i32 = columns.index;
 export const op_crossEntropy: i32 = crossEntropy.index;
 export const op_embed: i32 = embed.index;
@@ -39,8 +41,8 @@ export const op_linearF32: i32 = linearF32.index;
 export const op_linearQ4: i32 = linearQ4.index;
 export const op_linearQ4_1: i32 = linearQ4_1.index;
 export const op_linearQ8: i32 = linearQ8.index;
-export const op_quantizeI16: i32 = quantizeI16.index;
-export const op_quantizeI8: i32 = quantizeI8.index;
+export const op_quantizeSigned: i32 = quantizeSigned.index;
+export const op_quantizeSplit: i32 = quantizeSplit.index;
 export const op_read: i32 = read.index;
 export const op_rmsNorm: i32 = rmsNorm.index;
 export const op_rope: i32 = rope.index;

@@ -50,7 +50,7 @@ export function packQ8(src: usize, rows: i32, columns: i32, dst: usize, K: i32):
       const scale = most / 127, inverse: f32 = scale != 0 ? 1 / scale : 0;
       store<u16>(dst + 512 + (r << 1), <u16>floatToHalf(scale));
       for (let k: usize = 0; k < 32; k++) {
-        store<i8>(dst + ((k >> 1) << 5) + (r << 1) + (k & 1), <i8>roundAway(at(src, r, rows, columns, (b << 5) + k) * inverse));
+        store<i8>(dst + ((k >> 2) << 6) + (r << 2) + (k & 3), <i8>roundAway(at(src, r, rows, columns, (b << 5) + k) * inverse));
       }
     }
   }
@@ -94,7 +94,7 @@ export function repackQ8_0(src: usize, rows: i32, columns: i32, dst: usize, K: i
       const present = <i32>r < rows && b < blocks, from = src + (r * blocks + b) * 34;
       store<u16>(dst + 512 + (r << 1), present ? load<u16>(from) : 0);
       for (let k: usize = 0; k < 32; k++) {
-        store<i8>(dst + ((k >> 1) << 5) + (r << 1) + (k & 1), present ? load<i8>(from + 2 + k) : 0);
+        store<i8>(dst + ((k >> 2) << 6) + (r << 2) + (k & 3), present ? load<i8>(from + 2 + k) : 0);
       }
     }
   }

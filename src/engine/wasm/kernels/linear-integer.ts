@@ -1,0 +1,122 @@
+/**
+ * Products of integer activations with q4, q4_1 and q8 weights: who computes what, and the many-row product.
+ *
+ * From four activation rows on, a group of 16 weight rows is first unpacked to a panel in the thread's own scratch memory,
+ * which stays in its first cache: block after block, for each four columns the 16 rows (4 · 16 bytes, eight times), then 16
+ * scales as f32, for q4_1 16 minima. Two activation rows meet it at a time: eight sums, four weights and two activations
+ * are 14 of 16 registers. Every output is the same chain of additions along K as in the one-row product, to the bit.
+ *
+ * The types `i8`, `i16` and `i32` stand for q4, q4_1 and q8: AssemblyScript resolves the branches when it compiles.
+ * Arguments: x, w, bias, residual, y, K, groups, x stride, y stride, panels, bytes of a thread's panel.
+ */
+import { rowCount, slice } from "./control";
+import { addNibbleProducts, addProducts, ones, scaled, widen } from "./dot";
+import { store4 } from "./linear-float";
+import { gemvQ4, Q4_1_BLOCK, Q4_BLOCK, unpackQ4 } from "./linear-q4";
+import { gemvQ8, Q8_BLOCK, unpackQ8 } from "./linear-q8";
+import { HEADER, SCALE, START, SUM } from "./quantize";
+
+/** Fewer rows are not worth a panel. */
+const PANEL_ROWS = 4;
+/** Sums of two rows by 16 outputs, before the panel. */
+const SUMS: usize = 128;
+
+// @ts-ignore: decorator
+@inline
+function start<T>(header: usize): v128 {
+  return sizeof<T>() == 2 ? i32x4.splat(0) : v128.load32_splat(header, START);
+}
+
+// @ts-ignore: decorator
+@inline
+function add<T>(sum: v128, w: v128, x: v128, sign: v128, one: v128): v128 {
+  return sizeof<T>() == 4 ? addProducts(sum, v128.xor(w, sign), x, one) : addNibbleProducts(sum, x, w);
+}
+
+/** Adds a block of 32 columns to four sums in memory. */
+// @ts-ignore: decorator
+@inline
+function finish<T>(sums: usize, products: v128, panel: usize, header: usize, one: v128): void {
+  const wide = sizeof<T>() == 4 ? products : widen(products, one);
+  let sum = scaled(v128.load(sums), wide, v128.load(panel), v128.load32_splat(header, SCALE));
+  if (sizeof<T>() == 2) sum = f32x4.add(sum, f32x4.mul(v128.load(panel, 64), v128.load32_splat(header, SUM)));
+  v128.store(sums, sum);
+}
+
+/** Two activation rows, 16 weight rows. */
+function gemm2<T>(x: usize, xStride: usize, panel: usize, K: i32, y: usize, yStride: usize, bias: usize, residual: usize, sums: usize): void {
+  const one = ones(), row: usize = <usize>K;
+  let x1 = x + xStride, header = x + (sizeof<T>() == 4 ? row << 1 : row);
+  memory.fill(sums, 0, SUMS);
+  for (const xEnd = x + row; x < xEnd; header += HEADER) {
+    let a = start<T>(header), b = a, c = a, d = a;
+    let e = start<T>(header + xStride), f = e, g = e, h = e;
+    for (const end = panel + 512; panel < end; panel += 64, x += 4, x1 += 4) {
+      const w0 = v128.load(panel), w1 = v128.load(panel, 16), w2 = v128.load(panel, 32), w3 = v128.load(panel, 48);
+      let v = v128.load32_splat(x), sign = sizeof<T>() == 4 ? v128.load32_splat(x + row) : v;
+      a = add<T>(a, w0, v, sign, one);
+      b = add<T>(b, w1, v, sign, one);
+      c = add<T>(c, w2, v, sign, one);
+      d = add<T>(d, w3, v, sign, one);
+      v = v128.load32_splat(x1);
+      sign = sizeof<T>() == 4 ? v128.load32_splat(x1 + row) : v;
+      e = add<T>(e, w0, v, sign, one);
+      f = add<T>(f, w1, v, sign, one);
+      g = add<T>(g, w2, v, sign, one);
+      h = add<T>(h, w3, v, sign, one);
+    }
+    finish<T>(sums, a, panel, header, one);
+    finish<T>(sums + 16, b, panel + 16, header, one);
+    finish<T>(sums + 32, c, panel + 32, header, one);
+    finish<T>(sums + 48, d, panel + 48, header, one);
+    finish<T>(sums + 64, e, panel, header + xStride, one);
+    finish<T>(sums + 80, f, panel + 16, header + xStride, one);
+    finish<T>(sums + 96, g, panel + 32, header + xStride, one);
+    finish<T>(sums + 112, h, panel + 48, header + xStride, one);
+    panel += sizeof<T>() == 2 ? 128 : 64;
+  }
+  for (let j: usize = 0; j < 64; j += 16) {
+    const b4 = bias ? bias + j : 0;
+    store4(y + j, v128.load(sums + j), b4, residual ? residual + j : 0);
+    store4(y + yStride + j, v128.load(sums + 64 + j), b4, residual ? residual + yStride + j : 0);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function linear<T>(i: usize, thread: i32, threads: i32): void {
+  const x = <usize>load<i32>(i, 8), w = <usize>load<i32>(i, 12), bias = <usize>load<i32>(i, 16);
+  const residual = <usize>load<i32>(i, 20), y = <usize>load<i32>(i, 24), K = load<i32>(i, 28), groups = load<i32>(i, 32);
+  const xStride = <usize>load<i32>(i, 36), yStride = <usize>load<i32>(i, 40), rows = rowCount(i);
+  const sums = <usize>load<i32>(i, 44) + <usize>thread * <usize>load<i32>(i, 48), panel = sums + SUMS;
+  const groupBytes = <usize>(K >> 5) * (sizeof<T>() == 1 ? Q4_BLOCK : sizeof<T>() == 2 ? Q4_1_BLOCK : Q8_BLOCK);
+  for (let g = slice(groups, thread, threads), end = slice(groups, thread + 1, threads); g < end; g++) {
+    const wg = w + <usize>g * groupBytes, column = <usize>g << 6, biasG = bias ? bias + column : 0;
+    let m = 0;
+    if (rows >= PANEL_ROWS) {
+      if (sizeof<T>() == 4) unpackQ8(wg, K, panel);
+      else unpackQ4<T>(wg, K, panel);
+      for (; m + 2 <= rows; m += 2) {
+        const offset = <usize>m * yStride + column;
+        gemm2<T>(x + <usize>m * xStride, xStride, panel, K, y + offset, yStride, biasG, residual ? residual + offset : 0, sums);
+      }
+    }
+    for (; m < rows; m++) {
+      const offset = <usize>m * yStride + column, xm = x + <usize>m * xStride, residualM = residual ? residual + offset : 0;
+      if (sizeof<T>() == 4) gemvQ8(xm, wg, K, y + offset, biasG, residualM);
+      else gemvQ4<T>(xm, wg, K, y + offset, biasG, residualM);
+    }
+  }
+}
+
+export function linearQ4(i: usize, thread: i32, threads: i32): void {
+  linear<i8>(i, thread, threads);
+}
+
+export function linearQ4_1(i: usize, thread: i32, threads: i32): void {
+  linear<i16>(i, thread, threads);
+}
+
+export function linearQ8(i: usize, thread: i32, threads: i32): void {
+  linear<i32>(i, thread, threads);
+}
