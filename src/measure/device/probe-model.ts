@@ -2,6 +2,7 @@
  * Small models whose plans contain every kernel that the families use, so that what is measured is what is played: if the engine
  * joins two operations in one kernel tomorrow, that kernel stands in these plans too.
  */
+import type { CacheType } from "../../engine/attention-layout.ts";
 import {
   BLOCK,
   GROUP,

@@ -2,7 +2,7 @@
 import type { ParameterStore } from "../../engine/wasm/parameter-store.ts";
 import type { WasmPlayer } from "../../engine/wasm/player.ts";
 import { handMade, readInstruction } from "./hand-made.ts";
-import { lowerQuartile, secondsOf } from "./timing.ts";
+import { secondsOf } from "./timing.ts";
 
 export interface Synchronization {
   /** Seconds of a play of nothing right behind another: the call, the epoch, the last barrier. */
@@ -11,7 +11,7 @@ export interface Synchronization {
   readonly instruction: number;
   /** Seconds that a barrier adds where all arrive at once. */
   readonly barrier: number;
-  /** Seconds of a play of nothing after a rest, when the workers are asleep. */
+  /** Seconds of a play of nothing after a rest, when the workers are asleep: the median, for it varies by itself. */
   readonly wake: number;
 }
 
@@ -53,6 +53,6 @@ export async function measureSynchronization(
     play,
     instruction: Math.max(0, idle - play) / INSTRUCTIONS,
     barrier: Math.max(0, meeting - idle) / INSTRUCTIONS,
-    wake: lowerQuartile(wakes),
+    wake: wakes.sort((a, b) => a - b)[WAKES >> 1]!,
   };
 }
