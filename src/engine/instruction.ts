@@ -29,6 +29,12 @@ export interface Instruction {
   readonly words: readonly Word[];
   readonly reads: readonly Buffer[];
   readonly writes: readonly Buffer[];
+  /** Buffers of which each thread touches only its own columns (blocks of 32, divided evenly). */
+  readonly columns?: readonly Buffer[];
+  /** Where one row is played, every thread computes all of it, into the row of the result that has its number. */
+  readonly replicated?: boolean;
+  /** The operand of which each thread reads its own row, where it was replicated. */
+  readonly ownRow?: Buffer;
   /** Cache slots read or written. */
   readonly readsSlot?: number;
   readonly writesSlot?: number;

@@ -26,6 +26,8 @@ const HEADER_BYTES = 12;
 /** Absent operand. */
 const NONE = 0;
 const stride = (width: number): number => padded(width) * 4;
+/** Whole cache lines, so that threads that write rows side by side do not take them from each other. */
+const wholeLines = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
 export function lower(graph: Graph, storage: (parameter: Parameter) => StorageType, cache: CacheType): Instruction[] {
   const instructions: Instruction[] = [];
@@ -59,7 +61,9 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
     const integers = quantizing.has(kernel) ? wantedIntegers(value) : undefined;
     const writes = integers ? [bufferOf(value), integers.buffer] : [bufferOf(value)];
     const tail = value.rows === "tail";
-    instructions.push({ kernel, tail, words, reads, writes, ...(integers && { integers }), ...more });
+    const columns = more.columns && integers ? [...more.columns, integers.buffer] : more.columns;
+    const own = { ...(integers && { integers }), ...more, ...(columns && { columns }) };
+    instructions.push({ kernel, tail, words, reads, writes, ...own });
   };
 
   /** The integer form of `value` that the linear maps behind it read, if its own kernel can make it. */
@@ -76,7 +80,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
 
   const integerBuffer = (x: Value, form: IntegerForm): Buffer => {
     const K = padded(x.width);
-    const bytesPerRow = (form === "split" ? 2 * K : K) + (K / BLOCK) * HEADER_BYTES;
+    const bytesPerRow = wholeLines((form === "split" ? 2 * K : K) + (K / BLOCK) * HEADER_BYTES);
     const buffer = { label: `${form} of ${bufferOf(x).label}`, rows: x.rows, bytesPerRow };
     quantized.set(`${x.id} ${form}`, buffer);
     return buffer;
@@ -119,15 +123,25 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
       { region: "panels" },
       { size: "panel" },
     ];
-    emit(
-      value,
-      storageLayouts[type].kernel,
-      words,
-      residual ? [input, residual] : [input],
-      residual ? { inPlaceOf: residual } : {},
-    );
+    const columns = residual ? [y, residual] : [y];
+    const reads = residual ? [input, residual] : [input];
+    const own = replicated.has(x) ? { ownRow: input } : {};
+    emit(value, storageLayouts[type].kernel, words, reads, {
+      columns,
+      ...own,
+      ...(residual && { inPlaceOf: residual }),
+    });
   };
 
+  /** Norms that only linear maps read: cheap enough for every thread to compute one for itself. */
+  const replicated = new Set(
+    graph.values.filter(
+      (value) =>
+        (value.operation.kind === "rmsNorm" || value.operation.kind === "layerNorm") &&
+        !names.has(value) &&
+        graph.values.every(({ operation }) => operation.kind === "linear" || !operands(operation).includes(value)),
+    ),
+  );
   /** True where `value` is a linear map that only one addition reads: the addition does its work. */
   const foldable = (value: Value): boolean =>
     value.operation.kind === "linear" && uses.get(value) === 1 && !names.has(value);
@@ -193,7 +207,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
           row,
         ];
         if (op.kind === "layerNorm") words.push({ parameter: op.bias });
-        emit(value, op.kind, words, [bufferOf(op.x)]);
+        emit(value, op.kind, words, [bufferOf(op.x)], replicated.has(value) ? { replicated: true } : {});
         break;
       }
       case "headNorm":
@@ -313,7 +327,8 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
       padded(value.width),
     ];
     const reads = b ? [bufferOf(a), bufferOf(b)] : [bufferOf(a)];
-    emit(value, kernel, words, reads, kernel === "tail" ? {} : { inPlaceOf: bufferOf(a) });
+    const columns = [...reads, bufferOf(value)];
+    emit(value, kernel, words, reads, kernel === "tail" ? {} : { inPlaceOf: bufferOf(a), columns });
   }
   return instructions;
 }

@@ -1,8 +1,6 @@
-/**
- * Instructions → places and barriers. Buffers whose lives do not overlap share memory; a barrier stands only where an
- * instruction touches what another thread may have written, or may still be reading, since the last one.
- */
+/** Instructions → places and barriers. Buffers whose lives do not overlap share memory. */
 import { type CacheType, cacheBytes, scratchBytes, TILE } from "./attention-layout.ts";
+import { barriers } from "./barriers.ts";
 import type { Graph } from "./graph.ts";
 import { parametersOf } from "./graph.ts";
 import type { Buffer, Instruction } from "./instruction.ts";
@@ -22,7 +20,8 @@ export interface PlanLimits {
 }
 
 export interface PlannedInstruction extends Instruction {
-  readonly barrier: boolean;
+  /** Whether threads wait for each other before it, in plays of one row and of many. */
+  readonly barrier: { readonly one: boolean; readonly many: boolean };
 }
 
 export interface Plan {
@@ -45,6 +44,7 @@ export interface Plan {
   readonly scratchBytesPerThread: number;
   /** A thread's scratch for products of many rows: see `panelBytes`. */
   readonly panelBytes: number;
+  /** Of a play of one row, the one at its end included. */
   readonly barriers: number;
 }
 
@@ -53,7 +53,9 @@ const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 export function plan(graph: Graph, storage: (parameter: Parameter) => StorageType, limits: PlanLimits): Plan {
   const cacheType = limits.cache ?? "f32";
   const instructions = lower(graph, storage, cacheType);
-  const rows = (buffer: Buffer): number => (buffer.rows === "all" ? limits.maxRows : limits.tailRows);
+  // At least a row for each thread: see `Instruction.replicated`.
+  const rows = (buffer: Buffer): number =>
+    Math.max(limits.threads, buffer.rows === "all" ? limits.maxRows : limits.tailRows);
   const { offsets, bytes, unshared } = allocate(instructions, (buffer) => align(rows(buffer) * buffer.bytesPerRow));
 
   let allCaches = 0;
@@ -73,7 +75,12 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
   for (const instruction of instructions) {
     for (const buffer of instruction.writes) if (buffer.output !== undefined) outputs.set(buffer.output, buffer);
   }
-  const planned = barriers(instructions, offsets, (buffer) => rows(buffer) * buffer.bytesPerRow);
+  const size = (buffer: Buffer): number => rows(buffer) * buffer.bytesPerRow;
+  const [one, many] = [true, false].map((oneRow) => barriers(instructions, offsets, size, oneRow)) as [
+    boolean[],
+    boolean[],
+  ];
+  const planned = instructions.map((instruction, i) => ({ ...instruction, barrier: { one: one[i]!, many: many[i]! } }));
   return {
     limits,
     instructions: planned,
@@ -89,7 +96,7 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
       limits.threads * scratchBytesPerThread + (limits.threads > 1 ? most(scratch.map(({ shared }) => shared)) : 0),
     scratchBytesPerThread,
     panelBytes: panelBytes(parameters, storage),
-    barriers: planned.filter((instruction) => instruction.barrier).length + 1,
+    barriers: one.filter((barrier) => barrier).length + 1,
   };
 }
 
@@ -146,46 +153,6 @@ function allocate(
   return { offsets, bytes, unshared };
 }
 
-interface Range {
-  readonly begin: number;
-  readonly end: number;
-}
-
-/** Marks the instructions that must wait for all threads. Ranges are byte ranges: what matters is memory, not names. */
-function barriers(
-  instructions: readonly Instruction[],
-  offsets: ReadonlyMap<Buffer, number>,
-  size: (buffer: Buffer) => number,
-): PlannedInstruction[] {
-  let reads: Range[] = [];
-  let writes: Range[] = [];
-  let slots = new Set<number>();
-  const range = (buffer: Buffer): Range => {
-    const begin = offsets.get(buffer)!;
-    return { begin, end: begin + size(buffer) };
-  };
-  const meet = (a: readonly Range[], b: readonly Range[]): boolean =>
-    a.some((x) => b.some((y) => x.begin < y.end && y.begin < x.end));
-  return instructions.map((instruction) => {
-    const myReads = instruction.reads.map(range);
-    const myWrites = instruction.writes.map(range);
-    const barrier =
-      meet(myReads, writes) ||
-      meet(myWrites, writes) ||
-      meet(myWrites, reads) ||
-      (instruction.readsSlot !== undefined && slots.has(instruction.readsSlot));
-    if (barrier) {
-      reads = [];
-      writes = [];
-      slots = new Set();
-    }
-    reads.push(...myReads);
-    writes.push(...myWrites);
-    if (instruction.writesSlot !== undefined) slots.add(instruction.writesSlot);
-    return { ...instruction, barrier };
-  });
-}
-
 /** The memory plan in words, as `--plan` prints it. */
 export function describePlan(plan: Plan): string {
   const mb = (bytes: number) => `${(bytes / 1e6).toFixed(2)} MB`;
@@ -196,6 +163,6 @@ export function describePlan(plan: Plan): string {
     `activations  ${mb(plan.activationBytes)}  ${maxRows} rows at once; ${mb(plan.unsharedActivationBytes)} without reuse`,
     `scratch      ${mb(plan.scratchBytes)}  attention on ${threads === 1 ? "1 thread" : `${threads} threads`}, tiles of ${TILE} positions`,
     `panels       ${mb(threads * plan.panelBytes)}  ${threads} threads`,
-    `program      ${plan.instructions.length} instructions, ${plan.barriers} barriers`,
+    `program      ${plan.instructions.length} instructions, ${plan.barriers} barriers for a token`,
   ].join("\n");
 }

@@ -5,9 +5,11 @@ import type { Parameter } from "./parameter.ts";
 import type { Plan } from "./plan.ts";
 
 const WORDS = 16;
-const FLAG_BARRIER = 1;
+const FLAG_BARRIER_ONE = 1;
 const FLAG_TAIL = 2;
 const FLAG_INTEGERS = { signed: 4, split: 8 } as const;
+const FLAG_BARRIER_MANY = 16;
+const FLAG_OWN_ROW = 32;
 
 /** Where things lie in the player's memory. */
 export interface Addresses {
@@ -33,8 +35,12 @@ export function encode(plan: Plan, addresses: Addresses, opcode: (kernel: string
     if (instruction.words.length > WORDS - (instruction.integers ? 4 : 2))
       throw new Error(`${instruction.kernel}: too many arguments`);
     words[at] = opcode(instruction.kernel);
-    words[at + 1] = (instruction.barrier ? FLAG_BARRIER : 0) | (instruction.tail ? FLAG_TAIL : 0);
-    const { integers } = instruction;
+    const { barrier, integers } = instruction;
+    words[at + 1] =
+      (barrier.one ? FLAG_BARRIER_ONE : 0) |
+      (barrier.many ? FLAG_BARRIER_MANY : 0) |
+      (instruction.tail ? FLAG_TAIL : 0) |
+      (instruction.replicated || instruction.ownRow ? FLAG_OWN_ROW : 0);
     if (integers) {
       words[at + 1]! |= FLAG_INTEGERS[integers.form];
       words[at + WORDS - 2] = resolve({ buffer: integers.buffer }, plan, addresses);

@@ -48,7 +48,7 @@ function playTiles<T>(i: usize, w: Work, rows: i32, thread: i32, threads: i32): 
     fetched = head;
     playTile<T>(w, head, 0, count, first + (at % tiles), w.shared + <usize>at * set);
   }
-  barrier(threads);
+  barrier(thread, threads);
   const queries = w.kvHeads * count;
   for (let at = slice(queries, thread, threads), end = slice(queries, thread + 1, threads); at < end; at++) {
     const head = at / count, m = at % count;

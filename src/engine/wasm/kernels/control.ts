@@ -6,13 +6,9 @@
 
 /** Counts plays; workers wait for it to change. */
 export const EPOCH: usize = 1024;
-/** Threads that have arrived at the current barrier. */
-export const ARRIVED: usize = 1088;
-/** Counts barriers passed; threads wait for it to change. */
-export const GENERATION: usize = 1152;
 /** Threads asleep at the barrier: nobody is notified where nobody sleeps. */
 export const SLEEPERS: usize = 1216;
-/** Loads of the generation before a thread goes to sleep, in what is left of this play. */
+/** Loads before a thread that waits at a barrier goes to sleep, in what is left of this play. */
 export const PATIENCE: usize = 1220;
 /** Barriers of this play at which somebody came late. */
 export const STALLS: usize = 1224;
@@ -25,6 +21,8 @@ export const PROGRAM: usize = 1344;
 /** Run-time scalars of a play. */
 export const ROWS: usize = 1348;
 export const POSITION: usize = 1352;
+/** A cache line for each of at most 64 threads, beyond the kernels' constants: see `barrier`. */
+const ARRIVALS: usize = 16384;
 /** First row that the tail of the program (final norm, head, loss) computes. */
 export const TAIL: usize = 1356;
 
@@ -53,18 +51,36 @@ export function position(): i32 {
   return load<i32>(POSITION);
 }
 
-/** Instruction flags. */
-export const FLAG_BARRIER: i32 = 1;
+/** Instruction flags: a barrier before it, in plays of one row; */
+export const FLAG_BARRIER_ONE: i32 = 1;
+/** works on the tail's rows only; */
 export const FLAG_TAIL: i32 = 2;
-/** The result is also wanted in integers: address and stride stand in the last two words. */
+/** the result is also wanted in integers: address and stride stand in the last two words; */
 export const FLAG_SIGNED: i32 = 4;
 export const FLAG_SPLIT: i32 = 8;
+/** a barrier before it, in plays of many rows; */
+export const FLAG_BARRIER_MANY: i32 = 16;
+/** where it has one row only, every thread writes (a norm) or reads (a product) a row of its own: that of its number. */
+export const FLAG_OWN_ROW: i32 = 32;
+
+// @ts-ignore: decorator
+@inline
+export function ownRow(instruction: usize): bool {
+  return (load<i32>(instruction, 4) & FLAG_OWN_ROW) != 0 && rowCount(instruction) == 1;
+}
 
 /** Rows this instruction works on: all rows of the play, or those of its tail. */
 // @ts-ignore: decorator
 @inline
 export function rowCount(instruction: usize): i32 {
   return load<i32>(instruction, 4) & FLAG_TAIL ? rows() - load<i32>(TAIL) : rows();
+}
+
+/** First of `total` blocks of 32 columns that belong to `thread`, in columns: whoever writes a row by columns divides it so. */
+// @ts-ignore: decorator
+@inline
+export function sliceColumns(blocks: i32, thread: i32, threads: i32): i32 {
+  return slice(blocks, thread, threads) << 5;
 }
 
 /** First of `total` items that belong to `thread`: the same slice at every play, so that a core finds its weights in its own cache. */
@@ -74,29 +90,44 @@ export function slice(total: i32, thread: i32, threads: i32): i32 {
   return <i32>((<i64>total * <i64>thread) / <i64>threads);
 }
 
-export function barrier(threads: i32): void {
+/** Barriers that this thread has arrived at, ever; the same for all threads when a play begins. */
+let arrivals: i32 = 0;
+
+/** Where a thread says at how many barriers it has arrived. */
+// @ts-ignore: decorator
+@inline
+function arrivalsOf(thread: i32): usize {
+  return ARRIVALS + (<usize>thread << 6);
+}
+
+/**
+ * Waits until all threads have arrived. Everybody writes a line of its own and reads those of the others: a line travels once
+ * between two cores, where a shared counter and the word that releases the waiting travel one after the other.
+ */
+export function barrier(thread: i32, threads: i32): void {
   if (ASC_FEATURE_THREADS) {
     if (threads == 1) return;
-    const generation = atomic.load<i32>(GENERATION);
-    if (atomic.add<i32>(ARRIVED, 1) == threads - 1) {
-      atomic.store<i32>(ARRIVED, 0);
-      atomic.add<i32>(GENERATION, 1);
-      if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(GENERATION, -1);
-      return;
+    atomic.store<i32>(arrivalsOf(thread), ++arrivals);
+    if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(arrivalsOf(thread), -1);
+    for (let other = 0; other < threads; other++) {
+      if (atomic.load<i32>(arrivalsOf(other)) - arrivals < 0) awaitArrival(arrivalsOf(other));
     }
-    const patience = load<i32>(PATIENCE);
-    for (let i = 0; i < patience; i++) {
-      if (atomic.load<i32>(GENERATION) != generation) return;
-      if (i == LATE) atomic.add<i32>(STALLS, 1);
-    }
-    store<i32>(PATIENCE, IMPATIENT);
-    atomic.add<i32>(SLEEPERS, 1);
-    while (atomic.load<i32>(GENERATION) == generation) {
-      if (load<i32>(FAILED)) unreachable();
-      atomic.wait<i32>(GENERATION, generation, 1_000_000_000);
-    }
-    atomic.sub<i32>(SLEEPERS, 1);
   }
+}
+
+function awaitArrival(other: usize): void {
+  const patience = load<i32>(PATIENCE);
+  for (let i = 0; i < patience; i++) {
+    if (atomic.load<i32>(other) - arrivals >= 0) return;
+    if (i == LATE) atomic.add<i32>(STALLS, 1);
+  }
+  store<i32>(PATIENCE, IMPATIENT);
+  atomic.add<i32>(SLEEPERS, 1);
+  for (let seen = atomic.load<i32>(other); seen - arrivals < 0; seen = atomic.load<i32>(other)) {
+    if (load<i32>(FAILED)) unreachable();
+    atomic.wait<i32>(other, seen, 1_000_000_000);
+  }
+  atomic.sub<i32>(SLEEPERS, 1);
 }
 
 /** Blocks a worker until the epoch is no longer `seen`; returns the new epoch. */

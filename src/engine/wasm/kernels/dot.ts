@@ -5,13 +5,11 @@
  * (vpdpbusd, sdot) and five or six elsewhere. Other builds sum pairs of products in 16 bits, one instruction on x64, and widen
  * later. Every sum is exact, so all builds give the same bits.
  *
- * Constants stand in memory: V8 makes a constant vector anew at every use, three instructions each, also in loops; what is
- * loaded it keeps in a register.
+ * The masks stand in memory, and kernels load them before their loops: see `simd.ts`.
  */
 
 const BYTES_15 = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
 const SHORTS_1 = memory.data<u16>([1, 1, 1, 1, 1, 1, 1, 1], 16);
-const WORDS_HALF = memory.data<u32>([0x8fffffff, 0x8fffffff, 0x8fffffff, 0x8fffffff], 16);
 
 /** Sixteen times 15: the low nibbles. */
 // @ts-ignore: decorator
@@ -25,13 +23,6 @@ export function nibbleMask(): v128 {
 @inline
 export function ones(): v128 {
   return v128.load(SHORTS_1);
-}
-
-/** What `scaledHalf4` keeps of the bits of a half. */
-// @ts-ignore: decorator
-@inline
-export function halfMask(): v128 {
-  return v128.load(WORDS_HALF);
 }
 
 /**

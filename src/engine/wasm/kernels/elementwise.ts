@@ -1,56 +1,54 @@
 /**
- * Element by element over whole padded rows; the elements of all rows are divided among threads in vectors of four.
+ * Element by element over whole padded rows; each thread has its own columns, of all rows, which are those that it computed
+ * where the operands are linear maps: no barrier stands between.
  * Arguments: a, b (0 where there is one operand), y, padded width. All rows of an operand stand one after another.
  */
-import { TAIL, rowCount, rows, slice } from "./control";
+import { TAIL, rowCount, rows, slice, sliceColumns } from "./control";
 import { alsoQuantize, wantsIntegers } from "./quantize";
 import { exp4 } from "./simd";
 
-// @ts-ignore: decorator
-@inline
-function begin(i: usize, thread: i32, threads: i32): usize {
-  return <usize>slice((rowCount(i) * load<i32>(i, 20)) >> 2, thread, threads) << 4;
-}
-
 /** y = a + b. */
 export function add(i: usize, thread: i32, threads: i32): void {
-  const a = <usize>load<i32>(i, 8), b = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16);
-  for (let at = begin(i, thread, threads), end = begin(i, thread + 1, threads); at < end; at += 16) {
-    v128.store(y + at, f32x4.add(v128.load(a + at), v128.load(b + at)));
+  const a = <usize>load<i32>(i, 8), b = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16), K = load<i32>(i, 20), count = rowCount(i);
+  const first = <usize>sliceColumns(K >> 5, thread, threads) << 2, last = <usize>sliceColumns(K >> 5, thread + 1, threads) << 2;
+  for (let m = 0; m < count; m++) {
+    const row = <usize>m * (<usize>K << 2);
+    for (let at = row + first; at < row + last; at += 16) v128.store(y + at, f32x4.add(v128.load(a + at), v128.load(b + at)));
   }
 }
 
-/**
- * y = a · sigmoid(a) · b: the gate of SwiGLU (Shazeer 2020, arXiv 2002.05202, eq. 6). Blocks of 32 columns are divided
- * among threads, so that each can also make the integers of what it wrote.
- */
+/** y = a · sigmoid(a) · b: the gate of SwiGLU (Shazeer 2020, arXiv 2002.05202, eq. 6). */
 export function swiglu(i: usize, thread: i32, threads: i32): void {
-  const a = <usize>load<i32>(i, 8), b = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16), K = load<i32>(i, 20);
-  const one = f32x4.splat(1), blocks = K >> 5, total = rowCount(i) * blocks, integers = wantsIntegers(i);
-  for (let n = slice(total, thread, threads), last = slice(total, thread + 1, threads); n < last; n++) {
-    const begin = <usize>n << 7;
-    for (let at = begin; at < begin + 128; at += 16) {
+  const a = <usize>load<i32>(i, 8), b = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16), K = load<i32>(i, 20), count = rowCount(i);
+  const first = sliceColumns(K >> 5, thread, threads), last = sliceColumns(K >> 5, thread + 1, threads), one = f32x4.splat(1);
+  for (let m = 0; m < count; m++) {
+    const row = <usize>m * (<usize>K << 2);
+    for (let at = row + (<usize>first << 2), end = row + (<usize>last << 2); at < end; at += 16) {
       const v = v128.load(a + at);
       const silu = f32x4.div(v, f32x4.add(one, exp4(f32x4.neg(v))));
       v128.store(y + at, f32x4.mul(silu, v128.load(b + at)));
     }
-    const row = n / blocks;
-    if (integers) alsoQuantize(i, y + <usize>row * (<usize>K << 2), row, K, n % blocks, 1);
+    if (wantsIntegers(i)) alsoQuantize(i, y + row, m, K, first >> 5, (last - first) >> 5);
   }
 }
 
 /** y = GELU(a) in the tanh form that GPT-2 uses (Hendrycks & Gimpel 2016, arXiv 1606.08415). */
 export function gelu(i: usize, thread: i32, threads: i32): void {
-  const a = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 16), one = f32x4.splat(1), two = f32x4.splat(2);
-  for (let at = begin(i, thread, threads), end = begin(i, thread + 1, threads); at < end; at += 16) {
-    const v = v128.load(a + at);
-    const inner = f32x4.mul(
-      f32x4.splat(0.7978845608028654),
-      f32x4.add(v, f32x4.mul(f32x4.splat(0.044715), f32x4.mul(v, f32x4.mul(v, v)))),
-    );
-    // tanh(u) = 1 - 2 / (e^2u + 1)
-    const tanh = f32x4.sub(one, f32x4.div(two, f32x4.add(exp4(f32x4.add(inner, inner)), one)));
-    v128.store(y + at, f32x4.mul(f32x4.mul(f32x4.splat(0.5), v), f32x4.add(one, tanh)));
+  const a = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 16), K = load<i32>(i, 20), count = rowCount(i);
+  const first = <usize>sliceColumns(K >> 5, thread, threads) << 2, last = <usize>sliceColumns(K >> 5, thread + 1, threads) << 2;
+  const one = f32x4.splat(1), two = f32x4.splat(2);
+  for (let m = 0; m < count; m++) {
+    const row = <usize>m * (<usize>K << 2);
+    for (let at = row + first; at < row + last; at += 16) {
+      const v = v128.load(a + at);
+      const inner = f32x4.mul(
+        f32x4.splat(0.7978845608028654),
+        f32x4.add(v, f32x4.mul(f32x4.splat(0.044715), f32x4.mul(v, f32x4.mul(v, v)))),
+      );
+      // tanh(u) = 1 - 2 / (e^2u + 1)
+      const tanh = f32x4.sub(one, f32x4.div(two, f32x4.add(exp4(f32x4.add(inner, inner)), one)));
+      v128.store(y + at, f32x4.mul(f32x4.mul(f32x4.splat(0.5), v), f32x4.add(one, tanh)));
+    }
   }
 }
 

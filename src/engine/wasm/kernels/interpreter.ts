@@ -6,16 +6,17 @@
  * Kernels are called through the function table, not by a switch: the optimizer would inline them all into one function
  * that a worker enters once and never leaves, and V8 could not replace its first-tier code while it runs.
  */
-import { FLAG_BARRIER, PROGRAM, STOP, awaitEpoch, barrier, raiseEpoch } from "./control";
+import { FLAG_BARRIER_MANY, FLAG_BARRIER_ONE, PROGRAM, STOP, awaitEpoch, barrier, raiseEpoch, rows } from "./control";
 
 function interpret(thread: i32, threads: i32): void {
+  const waits = rows() == 1 ? FLAG_BARRIER_ONE : FLAG_BARRIER_MANY;
   let at = <usize>load<i32>(PROGRAM);
   const end = at + ((<usize>load<i32>(at) + 1) << 6);
   for (at += 64; at < end; at += 64) {
-    if (load<i32>(at, 4) & FLAG_BARRIER) barrier(threads);
+    if (load<i32>(at, 4) & waits) barrier(thread, threads);
     call_indirect(load<i32>(at), at, thread, threads);
   }
-  barrier(threads);
+  barrier(thread, threads);
 }
 
 /** Plays the program in the control block as thread 0; returns when every thread has finished. */

@@ -7,7 +7,7 @@
  *
  * Arguments: x, w, bias, residual, y, K, groups, x stride, y stride (strides and addresses in bytes; 0 = absent).
  */
-import { rowCount, slice } from "./control";
+import { ownRow, rowCount, sliceColumns } from "./control";
 import { loadHalf4, madd } from "./simd";
 
 // @ts-ignore: decorator
@@ -113,11 +113,13 @@ function gemm6<T>(x: usize, xStride: usize, w: usize, K: i32, y: usize, yStride:
 // @ts-ignore: decorator
 @inline
 function linear<T>(i: usize, thread: i32, threads: i32): void {
-  const x = <usize>load<i32>(i, 8), w = <usize>load<i32>(i, 12), bias = <usize>load<i32>(i, 16);
+  let x = <usize>load<i32>(i, 8);
+  const w = <usize>load<i32>(i, 12), bias = <usize>load<i32>(i, 16);
   const residual = <usize>load<i32>(i, 20), y = <usize>load<i32>(i, 24), K = load<i32>(i, 28), groups = load<i32>(i, 32);
   const xStride = <usize>load<i32>(i, 36), yStride = <usize>load<i32>(i, 40), rows = rowCount(i);
+  if (ownRow(i)) x += <usize>thread * xStride;
   const groupBytes = (<usize>K * sizeof<T>()) << 4;
-  for (let g = slice(groups, thread, threads), end = slice(groups, thread + 1, threads); g < end; g++) {
+  for (let g = sliceColumns(groups >> 1, thread, threads) >> 4, end = sliceColumns(groups >> 1, thread + 1, threads) >> 4; g < end; g++) {
     const wg = w + <usize>g * groupBytes, column = <usize>g << 6;
     const biasG = bias ? bias + column : 0;
     let m = 0;

@@ -9,7 +9,7 @@
  * The types `i8`, `i16` and `i32` stand for q4, q4_1 and q8: AssemblyScript resolves the branches when it compiles.
  * Arguments: x, w, bias, residual, y, K, groups, x stride, y stride, panels, bytes of a thread's panel.
  */
-import { rowCount, slice } from "./control";
+import { ownRow, rowCount, sliceColumns } from "./control";
 import { addNibbleProducts, addProducts, ones, scaled, widen } from "./dot";
 import { store4 } from "./linear-float";
 import { gemvQ4, Q4_1_BLOCK, Q4_BLOCK, unpackQ4 } from "./linear-q4";
@@ -85,12 +85,14 @@ function gemm2<T>(x: usize, xStride: usize, panel: usize, K: i32, y: usize, yStr
 // @ts-ignore: decorator
 @inline
 function linear<T>(i: usize, thread: i32, threads: i32): void {
-  const x = <usize>load<i32>(i, 8), w = <usize>load<i32>(i, 12), bias = <usize>load<i32>(i, 16);
+  let x = <usize>load<i32>(i, 8);
+  const w = <usize>load<i32>(i, 12), bias = <usize>load<i32>(i, 16);
   const residual = <usize>load<i32>(i, 20), y = <usize>load<i32>(i, 24), K = load<i32>(i, 28), groups = load<i32>(i, 32);
   const xStride = <usize>load<i32>(i, 36), yStride = <usize>load<i32>(i, 40), rows = rowCount(i);
+  if (ownRow(i)) x += <usize>thread * xStride;
   const sums = <usize>load<i32>(i, 44) + <usize>thread * <usize>load<i32>(i, 48), panel = sums + SUMS;
   const groupBytes = <usize>(K >> 5) * (sizeof<T>() == 1 ? Q4_BLOCK : sizeof<T>() == 2 ? Q4_1_BLOCK : Q8_BLOCK);
-  for (let g = slice(groups, thread, threads), end = slice(groups, thread + 1, threads); g < end; g++) {
+  for (let g = sliceColumns(groups >> 1, thread, threads) >> 4, end = sliceColumns(groups >> 1, thread + 1, threads) >> 4; g < end; g++) {
     const wg = w + <usize>g * groupBytes, column = <usize>g << 6, biasG = bias ? bias + column : 0;
     let m = 0;
     if (rows >= PANEL_ROWS) {

@@ -10,9 +10,10 @@
  * 4r + j has column 4g + j of row r in its low nibble and column 16 + 4g + j in its high one (256 bytes); then 16 scales
  * and, for Q4_1, 16 minima: 288 or 320 bytes.
  */
-import { addNibbleProducts, halfMask, nibbleMask, ones, scaled, scaledHalf4, widen } from "./dot";
+import { addNibbleProducts, nibbleMask, ones, scaled, scaledHalf4, widen } from "./dot";
 import { store16 } from "./linear-float";
 import { HEADER, SCALE, START, SUM } from "./quantize";
+import { halfMask } from "./simd";
 
 /** Bytes of 16 rows by 32 columns, without and with minima. */
 export const Q4_BLOCK: usize = 288;

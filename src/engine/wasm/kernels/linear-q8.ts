@@ -8,9 +8,10 @@
  * Layout of a group of 16 rows: block after block; a block holds for g = 0…7 and for each four rows 16 bytes: byte 4r + j
  * has column 4g + j of row r (512 bytes); then 16 scales: 544 bytes.
  */
-import { addProducts, halfMask, ones, scaled, scaledHalf4 } from "./dot";
+import { addProducts, ones, scaled, scaledHalf4 } from "./dot";
 import { store16 } from "./linear-float";
 import { HEADER, SCALE, START } from "./quantize";
+import { halfMask } from "./simd";
 
 /** Bytes of 16 rows by 32 columns. */
 export const Q8_BLOCK: usize = 544;

@@ -2,17 +2,30 @@
  * Normalizations over the last dimension. Sums are taken in f64: rows are short, and no accuracy is lost to their order.
  * Padding columns are written as zero.
  */
-import { rowCount, slice } from "./control";
+import { ownRow, rowCount, slice } from "./control";
 import { alsoQuantize, wantsIntegers } from "./quantize";
+
+/** Rows that a thread normalizes: its share, or the only one, into the row of its number (see FLAG_OWN_ROW). */
+// @ts-ignore: decorator
+@inline
+function firstRow(i: usize, thread: i32, threads: i32): i32 {
+  return ownRow(i) ? 0 : slice(rowCount(i), thread, threads);
+}
+
+// @ts-ignore: decorator
+@inline
+function lastRow(i: usize, thread: i32, threads: i32): i32 {
+  return ownRow(i) ? 1 : slice(rowCount(i), thread + 1, threads);
+}
 
 /** y = x / sqrt(mean(x²) + eps) · w. Arguments: x, w, y, width, padded width, eps, x stride, y stride. */
 export function rmsNorm(i: usize, thread: i32, threads: i32): void {
   const w = <usize>load<i32>(i, 12), width = load<i32>(i, 20), padded = load<i32>(i, 24), eps = load<f32>(i, 28);
-  const xStride = <usize>load<i32>(i, 32), yStride = <usize>load<i32>(i, 36), rows = rowCount(i);
-  for (let m = slice(rows, thread, threads), end = slice(rows, thread + 1, threads); m < end; m++) {
-    const y = <usize>load<i32>(i, 16) + <usize>m * yStride;
+  const xStride = <usize>load<i32>(i, 32), yStride = <usize>load<i32>(i, 36);
+  for (let m = firstRow(i, thread, threads), end = lastRow(i, thread, threads); m < end; m++) {
+    const to = ownRow(i) ? thread : m, y = <usize>load<i32>(i, 16) + <usize>to * yStride;
     rmsNormRow(<usize>load<i32>(i, 8) + <usize>m * xStride, w, y, width, padded, eps);
-    if (wantsIntegers(i)) alsoQuantize(i, y, m, padded, 0, padded >> 5);
+    if (wantsIntegers(i)) alsoQuantize(i, y, to, padded, 0, padded >> 5);
   }
 }
 
@@ -59,9 +72,9 @@ export function headNorm(i: usize, thread: i32, threads: i32): void {
 /** y = (x - mean) / sqrt(variance + eps) · w + b. Arguments: x, w, y, width, padded width, eps, x stride, y stride, b. */
 export function layerNorm(i: usize, thread: i32, threads: i32): void {
   const w = <usize>load<i32>(i, 12), width = load<i32>(i, 20), padded = load<i32>(i, 24), eps = load<f32>(i, 28);
-  const xStride = <usize>load<i32>(i, 32), yStride = <usize>load<i32>(i, 36), b = <usize>load<i32>(i, 40), rows = rowCount(i);
-  for (let m = slice(rows, thread, threads), end = slice(rows, thread + 1, threads); m < end; m++) {
-    const x = <usize>load<i32>(i, 8) + <usize>m * xStride, y = <usize>load<i32>(i, 16) + <usize>m * yStride;
+  const xStride = <usize>load<i32>(i, 32), yStride = <usize>load<i32>(i, 36), b = <usize>load<i32>(i, 40);
+  for (let m = firstRow(i, thread, threads), end = lastRow(i, thread, threads); m < end; m++) {
+    const to = ownRow(i) ? thread : m, x = <usize>load<i32>(i, 8) + <usize>m * xStride, y = <usize>load<i32>(i, 16) + <usize>to * yStride;
     let sum: f64 = 0, squares: f64 = 0;
     for (let k = 0; k < width; k++) sum += <f64>load<f32>(x + (<usize>k << 2));
     const mean = sum / <f64>width;
@@ -75,6 +88,6 @@ export function layerNorm(i: usize, thread: i32, threads: i32): void {
       store<f32>(y + at, <f32>((<f64>load<f32>(x + at) - mean) * scale) * load<f32>(w + at) + load<f32>(b + at));
     }
     for (let k = width; k < padded; k++) store<f32>(y + (<usize>k << 2), 0);
-    if (wantsIntegers(i)) alsoQuantize(i, y, m, padded, 0, padded >> 5);
+    if (wantsIntegers(i)) alsoQuantize(i, y, to, padded, 0, padded >> 5);
   }
 }

@@ -10,7 +10,7 @@
  */
 import { FLAG_SIGNED, FLAG_SPLIT, rowCount, slice } from "./control";
 import { ACTIVATION_SCALE, startOfSum } from "./dot";
-import { lanemax } from "./simd";
+import { integers4, lanemax } from "./simd";
 
 /** Bytes of a block's header, and what stands where in it. */
 export const HEADER: usize = 12;
@@ -32,10 +32,7 @@ function maxAbs(x: usize): f32 {
 // @ts-ignore: decorator
 @inline
 function integers8(x: usize, inverse: v128): v128 {
-  return i16x8.narrow_i32x4_s(
-    i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), inverse))),
-    i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 16), inverse))),
-  );
+  return i16x8.narrow_i32x4_s(integers4(v128.load(x), inverse), integers4(v128.load(x, 16), inverse));
 }
 
 // @ts-ignore: decorator

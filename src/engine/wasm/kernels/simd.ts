@@ -1,5 +1,33 @@
 /** Small vector functions that several kernels share; all are inlined. */
 
+/**
+ * Constants of the loops below, in memory: V8 makes a constant vector anew at every use, three instructions each, also in
+ * loops; a load is one, or none where it can stay in a register.
+ */
+const CONSTANTS = memory.data<f32>([
+  12582912, 12583039, 88, -87, -127, 1.4426950408889634, 0.693359375, -2.1219444e-4, 1.98756915e-4, 1.3981999507e-3,
+  8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.50000001201, 1, 1.5353361959569156e-4, 1.3398875016719103e-3,
+  9.61843691766262e-3, 5.5503323674201965e-2, 0.24022647738456726, 0.6931471824645996, 5.192296858534828e33, -2.524354746243961e-29,
+]);
+/** 1.5 · 2^23: added to a small number and taken away again, it leaves the nearest integer, half to even. */
+const MAGIC = 0;
+/**
+ * 1.5 · 2^23 + 127: what is left in the lowest bits is the nearest integer plus f32's bias, where a shift makes an exponent
+ * of it. Half the instructions of `nearest` and a saturating conversion, and the same result.
+ */
+const ROUND = 1;
+const MOST = 2, LEAST = 3, LEAST2 = 4, LOG2E = 5, LN2_HIGH = 6, LN2_LOW = 7;
+/** Cephes' coefficients of e^r, then 1/2 and 1; those of 2^r. */
+const EXP = 8, ONE = 14, EXP2 = 15;
+/** 2^112; what is kept of the bits of a half, 0x8fffffff. */
+const HALF_SCALE = 21, HALF_MASK = 22;
+
+// @ts-ignore: decorator
+@inline
+function constant(i: usize): v128 {
+  return v128.load32_splat(CONSTANTS + (i << 2));
+}
+
 // @ts-ignore: decorator
 @inline
 export function lanesum(v: v128): f32 {
@@ -25,6 +53,13 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
+/** What is kept of the bits of four halves after they have moved to where a float has them. */
+// @ts-ignore: decorator
+@inline
+export function halfMask(): v128 {
+  return constant(HALF_MASK);
+}
+
 /**
  * Four f16 at `p` as f32, exact for every finite value: the bits of the half are moved to where a float has them, which
  * leaves the exponent 112 too small; one multiplication mends that, for subnormals too.
@@ -33,7 +68,7 @@ export function madd(a: v128, b: v128, c: v128): v128 {
 @inline
 export function loadHalf4(p: usize, offset: usize = 0): v128 {
   const bits = v128.load16x4_s(p + offset);
-  return f32x4.mul(v128.and(i32x4.shl(bits, 13), i32x4.splat(0x8fffffff)), f32x4.splat(reinterpret<f32>(0x77800000)));
+  return f32x4.mul(v128.and(i32x4.shl(bits, 13), halfMask()), constant(HALF_SCALE));
 }
 
 /** One f16 as f32, exact for every finite value. */
@@ -59,28 +94,21 @@ export function floatToHalf(value: f32): u32 {
   return sign | (half > 0x7c00 ? 0x7c00 : half);
 }
 
-/**
- * 1.5 · 2^23 + 127: added to a small number, it leaves the number's nearest integer plus f32's bias in the lowest bits, where a
- * shift makes an exponent of it. Half the instructions of `nearest` and a saturating conversion, and the same result.
- */
-const ROUND: f32 = 12583039;
-
 /** e^x to about 1 ulp of f32 for -87 ≤ x ≤ 88, clamped outside: 2^n times a polynomial on |r| ≤ ln2/2 (Cephes' coefficients). */
 // @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
-  x = f32x4.pmax(f32x4.pmin(x, f32x4.splat(88)), f32x4.splat(-87));
-  const rounded = f32x4.add(f32x4.mul(x, f32x4.splat(1.4426950408889634)), f32x4.splat(ROUND));
-  const n = f32x4.sub(rounded, f32x4.splat(ROUND));
-  let r = f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)));
-  let p = f32x4.splat(1.9875691500e-4);
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.3981999507e-3));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(8.3334519073e-3));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(4.1665795894e-2));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.6666665459e-1));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1));
-  p = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(p, r), r), r), f32x4.splat(1));
+  x = f32x4.pmax(f32x4.pmin(x, constant(MOST)), constant(LEAST));
+  const round = constant(ROUND), rounded = f32x4.add(f32x4.mul(x, constant(LOG2E)), round), n = f32x4.sub(rounded, round);
+  let r = f32x4.sub(x, f32x4.mul(n, constant(LN2_HIGH)));
+  r = f32x4.sub(r, f32x4.mul(n, constant(LN2_LOW)));
+  let p = constant(EXP);
+  p = f32x4.add(f32x4.mul(p, r), constant(EXP + 1));
+  p = f32x4.add(f32x4.mul(p, r), constant(EXP + 2));
+  p = f32x4.add(f32x4.mul(p, r), constant(EXP + 3));
+  p = f32x4.add(f32x4.mul(p, r), constant(EXP + 4));
+  p = f32x4.add(f32x4.mul(p, r), constant(EXP + 5));
+  p = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(p, r), r), r), constant(ONE));
   return f32x4.mul(p, i32x4.shl(rounded, 23));
 }
 
@@ -91,15 +119,14 @@ export function exp4(x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function exp2(x: v128): v128 {
-  x = f32x4.pmax(x, f32x4.splat(-127));
-  const rounded = f32x4.add(x, f32x4.splat(ROUND));
-  const r = f32x4.sub(x, f32x4.sub(rounded, f32x4.splat(ROUND)));
-  let p = madd(r, f32x4.splat(1.5353361959569156e-4), f32x4.splat(1.3398875016719103e-3));
-  p = madd(p, r, f32x4.splat(9.618436917662620e-3));
-  p = madd(p, r, f32x4.splat(5.5503323674201965e-2));
-  p = madd(p, r, f32x4.splat(2.4022647738456726e-1));
-  p = madd(p, r, f32x4.splat(6.931471824645996e-1));
-  p = madd(p, r, f32x4.splat(1));
+  x = f32x4.pmax(x, constant(LEAST2));
+  const round = constant(ROUND), rounded = f32x4.add(x, round), r = f32x4.sub(x, f32x4.sub(rounded, round));
+  let p = madd(r, constant(EXP2), constant(EXP2 + 1));
+  p = madd(p, r, constant(EXP2 + 2));
+  p = madd(p, r, constant(EXP2 + 3));
+  p = madd(p, r, constant(EXP2 + 4));
+  p = madd(p, r, constant(EXP2 + 5));
+  p = madd(p, r, constant(ONE));
   return f32x4.mul(p, i32x4.shl(rounded, 23));
 }
 
@@ -119,7 +146,7 @@ export function maxAbs(x: usize, count: i32): f32 {
 // @ts-ignore: decorator
 @inline
 export function integers4(x: v128, scale: v128): v128 {
-  const magic = f32x4.splat(12582912);
+  const magic = constant(MAGIC);
   return i32x4.sub(f32x4.add(f32x4.mul(x, scale), magic), magic);
 }
 
