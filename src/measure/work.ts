@@ -64,7 +64,12 @@ function work(
     bytes: rows * buffer.bytesPerRow,
     passing: true,
   }));
-  const common = { kernel: kernelName(instruction), rows, start: 0, barrier: instruction.barrier };
+  const common = {
+    kernel: kernelName(instruction),
+    rows,
+    start: 0,
+    barrier: play.rows === 1 ? instruction.barrier.one : instruction.barrier.many,
+  };
   const width = (instruction.writes[0] ?? instruction.reads[0])!.bytesPerRow / 4;
 
   if (instruction.kernel === "embed") {

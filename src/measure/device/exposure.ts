@@ -7,6 +7,7 @@ import { LoadedProgram } from "../../engine/wasm/loaded-program.ts";
 import type { WasmPlayer } from "../../engine/wasm/player.ts";
 import { workOf } from "../work.ts";
 import { bandwidthAt } from "./curve.ts";
+import { NO_BARRIER } from "./hand-made.ts";
 import { loadProbe, type Rates } from "./kernel-rates.ts";
 import { matrixTypes, probeModel } from "./probe-model.ts";
 import type { Measurement } from "./profile.ts";
@@ -32,7 +33,7 @@ export async function measureExposure(
         const own = works.filter((work) => work.kernel === kernel);
         const program = new LoadedProgram(player, store, {
           ...model.plan,
-          instructions: chosen.map((one) => ({ ...one, barrier: false })),
+          instructions: chosen.map((one) => ({ ...one, barrier: NO_BARRIER })),
         });
         try {
           const seconds = await secondsOf(() => program.play([0], 0, 0), player.threads, signal);

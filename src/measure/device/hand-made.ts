@@ -23,5 +23,15 @@ export function readInstruction(
   sink: number,
   barrier = false,
 ): PlannedInstruction {
-  return { kernel: "read", tail: false, words: [address, bytes, passes, sink], reads: [], writes: [], barrier };
+  return {
+    kernel: "read",
+    tail: false,
+    words: [address, bytes, passes, sink],
+    reads: [],
+    writes: [],
+    barrier: { one: barrier, many: barrier },
+  };
 }
+
+/** Of instructions that are played again and again: each thread writes what it wrote before, and need not wait. */
+export const NO_BARRIER: PlannedInstruction["barrier"] = { one: false, many: false };

@@ -7,6 +7,7 @@ import type { WasmPlayer } from "../../engine/wasm/player.ts";
 import { parametersPlayed } from "../../model/network.ts";
 import { identitySteps } from "../../schedule/schedule.ts";
 import { type Work, type WorkKind, workOf } from "../work.ts";
+import { NO_BARRIER } from "./hand-made.ts";
 import { families, matrixTypes, type ProbeModel, probeModel } from "./probe-model.ts";
 import type { Synchronization } from "./synchronization.ts";
 import { secondsOf } from "./timing.ts";
@@ -130,8 +131,7 @@ async function timeInstruction(
   signal: AbortSignal | undefined,
 ): Promise<{ seconds: number; work: Work }> {
   const copies = rows === 1 ? COPIES.oneRow : COPIES.manyRows;
-  // Each thread writes what it wrote before, so no barrier is needed.
-  const instruction: PlannedInstruction = { ...model.plan.instructions[index]!, barrier: false };
+  const instruction: PlannedInstruction = { ...model.plan.instructions[index]!, barrier: NO_BARRIER };
   const plan = { ...model.plan, instructions: Array.from({ length: copies }, () => instruction) };
   const program = new LoadedProgram(player, store, plan);
   try {
