@@ -2,7 +2,7 @@
 import type { ParameterStore } from "../../engine/wasm/parameter-store.ts";
 import type { WasmPlayer } from "../../engine/wasm/player.ts";
 import { handMade, readInstruction } from "./hand-made.ts";
-import { secondsOf } from "./timing.ts";
+import type { Stopwatch } from "./stopwatch.ts";
 
 export interface BandwidthPoint {
   /** Working set of all threads together; each reads its own part. */
@@ -28,6 +28,7 @@ export function workingSets(largest: number): number[] {
 export async function measureBandwidth(
   player: WasmPlayer,
   store: ParameterStore,
+  watch: Stopwatch,
   sizes: readonly number[],
   onPoint: () => void,
   signal?: AbortSignal,
@@ -42,7 +43,7 @@ export async function measureBandwidth(
     for (const bytes of sizes) {
       const passes = Math.ceil(LEAST / bytes);
       const program = handMade(player, store, [readInstruction(region, bytes, passes, sink)]);
-      const seconds = await secondsOf(() => program.play([0], 0, 0), player.threads, signal);
+      const seconds = await watch.secondsOf(() => program.play([0], 0, 0), signal);
       program.dispose();
       points.push({ bytes, bytesPerSecond: (bytes * passes) / seconds });
       onPoint();

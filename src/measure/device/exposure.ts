@@ -11,11 +11,12 @@ import { NO_BARRIER } from "./hand-made.ts";
 import { loadProbe, type Rates } from "./kernel-rates.ts";
 import { matrixTypes, probeModel } from "./probe-model.ts";
 import type { Measurement } from "./profile.ts";
-import { secondsOf } from "./timing.ts";
+import type { Stopwatch } from "./stopwatch.ts";
 
 /** Adds `exposed`, 0 to 1, to the rates of kernels that read weights. `bytes` is a working set beyond the last cache; `onType` is called for each type. */
 export async function measureExposure(
   player: WasmPlayer,
+  watch: Stopwatch,
   measured: Measurement,
   bytes: number,
   onType: () => void,
@@ -36,7 +37,7 @@ export async function measureExposure(
           instructions: chosen.map((one) => ({ ...one, barrier: NO_BARRIER })),
         });
         try {
-          const seconds = await secondsOf(() => program.play([0], 0, 0), player.threads, signal);
+          const seconds = await watch.secondsOf(() => program.play([0], 0, 0), signal);
           const bytes = own.flatMap(({ accesses }) => accesses.map((one) => (one.passing ? 0 : one.bytes)));
           const total = bytes.reduce((sum, n) => sum + n, 0);
           const waiting = total / bandwidthAt(measured.bandwidth, total);

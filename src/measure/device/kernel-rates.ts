@@ -9,8 +9,8 @@ import { identitySteps } from "../../schedule/schedule.ts";
 import { type Work, type WorkKind, workOf } from "../work.ts";
 import { NO_BARRIER } from "./hand-made.ts";
 import { families, matrixTypes, type ProbeModel, probeModel } from "./probe-model.ts";
+import type { Stopwatch } from "./stopwatch.ts";
 import type { Synchronization } from "./synchronization.ts";
-import { secondsOf } from "./timing.ts";
 
 /** Operations a second as `Work` counts them, all threads together. */
 export interface Rate {
@@ -65,6 +65,7 @@ export function probes(threads: number): ReadonlyMap<string, Probe> {
 /** `onRate` is called after each of `kernels`. */
 export async function measureRates(
   player: WasmPlayer,
+  watch: Stopwatch,
   kernels: ReadonlyMap<string, Probe>,
   cost: Synchronization,
   onRate: () => void,
@@ -75,7 +76,7 @@ export async function measureRates(
     const { store, dispose } = loadProbe(player, probe.model);
     try {
       const time = (rows: number, position: number) =>
-        timeInstruction(player, store, probe, rows, position, cost, signal);
+        timeInstruction(player, store, watch, probe, rows, position, cost, signal);
       const { kind } = probe;
       if (kind === "attention") {
         const [one, many] = [await attentionRates(1, time), await attentionRates(MANY, time)];
@@ -124,6 +125,7 @@ export function loadProbe(
 async function timeInstruction(
   player: WasmPlayer,
   store: ParameterStore,
+  watch: Stopwatch,
   { model, index }: Probe,
   rows: number,
   position: number,
@@ -136,7 +138,7 @@ async function timeInstruction(
   const program = new LoadedProgram(player, store, plan);
   try {
     const tokens = new Int32Array(rows);
-    const seconds = await secondsOf(() => program.play(tokens, position, rows - 1), player.threads, signal);
+    const seconds = await watch.secondsOf(() => program.play(tokens, position, rows - 1), signal);
     // Where a play of nothing was disturbed, its cost says nothing.
     const own = Math.max(seconds - cost.play, seconds / 2) / copies;
     const { graph } = model;

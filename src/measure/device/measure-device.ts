@@ -8,6 +8,7 @@ import { measureExposure } from "./exposure.ts";
 import { measureRates, probes } from "./kernel-rates.ts";
 import { matrixTypes } from "./probe-model.ts";
 import type { Measurement } from "./profile.ts";
+import { Stopwatch } from "./stopwatch.ts";
 import { measureSynchronization } from "./synchronization.ts";
 
 export interface MeasureOptions {
@@ -36,12 +37,14 @@ export async function measureDevice(
     player.steady = true;
     try {
       const store = new ParameterStore(player);
-      const synchronization = await measureSynchronization(player, store, signal);
+      const watch = new Stopwatch(player, store);
+      const synchronization = await measureSynchronization(player, store, watch, signal);
       step();
-      const bandwidth = await measureBandwidth(player, store, sizes, step, signal);
-      const rates = await measureRates(player, kernels[i]!, synchronization, step, signal);
+      const bandwidth = await measureBandwidth(player, store, watch, sizes, step, signal);
+      const rates = await measureRates(player, watch, kernels[i]!, synchronization, step, signal);
       const measured = { threads: player.threads, bandwidth, synchronization, rates };
-      const exposed = await measureExposure(player, measured, largest / 2, step, signal);
+      const exposed = await measureExposure(player, watch, measured, largest / 2, step, signal);
+      watch.dispose();
       measurements.push({ ...measured, rates: exposed });
     } finally {
       await player.close();

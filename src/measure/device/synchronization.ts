@@ -2,7 +2,7 @@
 import type { ParameterStore } from "../../engine/wasm/parameter-store.ts";
 import type { WasmPlayer } from "../../engine/wasm/player.ts";
 import { handMade, readInstruction } from "./hand-made.ts";
-import { secondsOf } from "./timing.ts";
+import type { Stopwatch } from "./stopwatch.ts";
 
 export interface Synchronization {
   /** Seconds of a play of nothing right behind another: the call, the epoch, the last barrier. */
@@ -23,6 +23,7 @@ const WAKES = 9;
 export async function measureSynchronization(
   player: WasmPlayer,
   store: ParameterStore,
+  watch: Stopwatch,
   signal?: AbortSignal,
 ): Promise<Synchronization> {
   const time = async (instructions: number, barrier: boolean): Promise<number> => {
@@ -31,7 +32,7 @@ export async function measureSynchronization(
       store,
       Array.from({ length: instructions }, () => readInstruction(0, 0, 0, 0, barrier)),
     );
-    const seconds = await secondsOf(() => program.play([0], 0, 0), player.threads, signal);
+    const seconds = await watch.secondsOf(() => program.play([0], 0, 0), signal);
     program.dispose();
     return seconds;
   };
