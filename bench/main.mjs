@@ -10,11 +10,12 @@ import { firstToken } from "./first-token.mjs";
 import { describeOthers } from "./machine.mjs";
 import { smolLM2Path } from "./models.mjs";
 import { peak } from "./peak.mjs";
+import { predict } from "./predict.mjs";
 import { prefill } from "./prefill.mjs";
 import { printMachine, rowKeys } from "./report.mjs";
 import { printTargets } from "./targets.mjs";
 
-const benchmarks = { decode, prefill, depth, peak, "first-token": firstToken, browser };
+const benchmarks = { decode, prefill, depth, peak, "first-token": firstToken, predict, browser };
 
 const usage = `usage: npm run bench -- [${Object.keys(benchmarks).join("] [")}] [options]
   --model FILE.gguf  only this model, not the random ones

@@ -33,6 +33,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./inspect.ts")).command,
   },
   {
+    name: "device",
+    summary: "how fast memory, caches and kernels are here, for predictions",
+    example: "refrain device -o device",
+    load: async () => (await import("./device.ts")).command,
+  },
+  {
     name: "measure",
     summary: "how much every step changes the hidden state, as a table and a heat map",
     example: "refrain measure MODEL --text FILE",

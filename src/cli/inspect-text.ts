@@ -2,17 +2,24 @@
 import type { Inspection, ScheduleInspection } from "../measure/inspection.ts";
 import { formatBytes, formatCount, formatNumber, formatPercent, formatShortCount } from "../report/format.ts";
 import { type Column, type Row, textTable } from "../report/table.ts";
+import type { NamedDevice } from "./known-device.ts";
 
 const formats = { safetensors: "safetensors", gguf: "GGUF", "llama2.c": "llama2.c" } as const;
 
-/** `name` is what the person called the model. */
-export function inspectionText(name: string, inspection: Inspection, withTensors: boolean): string {
+/** `name` is what the person called the model; speeds were predicted for `device`, if for any. */
+export function inspectionText(
+  name: string,
+  inspection: Inspection,
+  withTensors: boolean,
+  device: NamedDevice | undefined,
+): string {
   const { schedules } = inspection;
   const titles = schedules.length === 1 ? [""] : ["as stored", ...schedules.slice(1).map(() => "--schedule")];
   return [
     facts(name, inspection),
     ...schedules.flatMap((schedule, i) => [words(schedule, titles[i]!), parts(schedule)]),
     figures(schedules, titles),
+    device ? speeds(schedules, titles, device) : NO_PROFILE,
     ...(withTensors ? [tensors(inspection)] : []),
     ...(inspection.problems.length > 0 ? [problems(inspection.problems)] : []),
   ].join("\n\n");
@@ -97,6 +104,33 @@ function figures(schedules: readonly ScheduleInspection[], titles: readonly stri
       line(`FLOPs of token ${formatCount(context)}`, ({ flops }) => formatShortCount(flops.last)),
     ],
   );
+}
+
+const NO_PROFILE = "To have speeds predicted, measure this device once: refrain device";
+
+/** Milliseconds, and what they mean in tokens a second. */
+function speeds(schedules: readonly ScheduleInspection[], titles: readonly string[], device: NamedDevice): string {
+  const { context } = schedules[0]!.cache;
+  const { prompt } = schedules[0]!.speed!.file;
+  const figure = (seconds: number, tokens = 1) =>
+    `${formatNumber(seconds * 1000)} (${formatNumber(tokens / seconds)}/s)`;
+  const line = (title: string, of: (speed: NonNullable<ScheduleInspection["speed"]>) => string): Row => [
+    title,
+    ...schedules.map(({ speed }) => of(speed!)),
+  ];
+  const table = textTable(
+    [{ title: "predicted, ms (tokens/s)", align: "left" }, ...titles.map((title) => ({ title }))],
+    [
+      line("a token, weights as in the file", ({ file }) => figure(file.decode.seconds)),
+      ...(["f32", "f16", "q8", "q4"] as const).map((type) =>
+        line(`a token, weights in ${type}`, (speed) => figure(speed[type].decode.seconds)),
+      ),
+      line(`token ${formatCount(context)}, as in the file`, ({ file }) => figure(file.last.seconds)),
+      line(`a prompt of ${prompt}, as in the file`, ({ file }) => figure(file.promptSeconds, prompt)),
+    ],
+  );
+  const threads = device.threads === 1 ? "1 thread" : `${device.threads} threads`;
+  return `${table}\n${device.machine.processor}, ${threads}, as measured ${device.measuredAt.slice(0, 10)} (${device.path})`;
 }
 
 function tensors({ tensors }: Inspection): string {

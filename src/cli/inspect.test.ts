@@ -1,12 +1,21 @@
 import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { dataPath, smolLM2Path } from "../../test/data.ts";
 import { parseConfig } from "../model/config.ts";
 import { gpt2 } from "../model/gpt2.ts";
 import { entry, safetensorsBytes } from "../weights/safetensors.testing.ts";
 import { commandLine } from "./terminal.testing.ts";
+
+/** Whatever profile of a device the user has. */
+beforeAll(() => {
+  vi.stubEnv("XDG_CACHE_HOME", join(tmpdir(), "refrain-no-cache"));
+  vi.stubEnv("REFRAIN_DEVICE_PROFILE", undefined);
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+});
 
 const inspect = (...words: string[]) => commandLine(["inspect", ...words]);
 const fixture = (name: string) => join(import.meta.dirname, "../../test/fixtures", name);
@@ -82,7 +91,16 @@ describe("inspect of a model as large as GPT-2", () => {
     const { code, out } = await inspect(folder, "--schedule", "a0-11 f0", "--json");
     expect(code).toBe(0);
     const document = JSON.parse(out);
-    expect(Object.keys(document)).toEqual(["format", "path", "config", "file", "schedules", "tensors", "problems"]);
+    expect(Object.keys(document)).toEqual([
+      "format",
+      "path",
+      "config",
+      "file",
+      "schedules",
+      "tensors",
+      "problems",
+      "device",
+    ]);
     expect(document).toMatchObject({
       format: "safetensors",
       path: folder,

@@ -6,23 +6,29 @@ import { resolveSchedule } from "../refrain.ts";
 import { openCheckpoint } from "../weights/open.ts";
 import { defineRefrainCommand } from "./define.ts";
 import { inspectionText } from "./inspect-text.ts";
-import { argument, flag, modelOptions } from "./options.ts";
+import { knownDevice } from "./known-device.ts";
+import { argument, flag, modelOptions, profileOption } from "./options.ts";
 
 export const command = defineRefrainCommand({
   options: {
     model: argument({ description: "a folder, a .gguf or .bin file, or hf:org/name[/file]" }),
     schedule: modelOptions.schedule,
     context: modelOptions.context,
+    threads: modelOptions.threads,
+    profile: profileOption("predict speeds from this profile of a device"),
     tensors: flag({ description: "list every tensor" }),
   },
-  run: async ({ model, schedule, context, tensors }, { output, signal, onProgress }) => {
+  run: async ({ model, schedule, context, threads, profile: given, tensors }, { output, signal, onProgress }) => {
+    const device = await knownDevice(given, threads);
     const checkpoint = await openCheckpoint(model, { signal, onProgress, headerOnly: true });
     try {
       const config = await readConfig(checkpoint);
       const own = resolveSchedule(config, undefined);
       const others = schedule === undefined ? [] : [resolveSchedule(config, schedule)];
-      const inspection = inspect(checkpoint, config, [own, ...others], contextLength(config, context));
-      output.result(inspection, inspectionText(model, inspection, tensors));
+      const length = contextLength(config, context);
+      const inspection = inspect(checkpoint, config, [own, ...others], length, device?.measured);
+      const document = { ...inspection, device: device?.named ?? null };
+      output.result(document, inspectionText(model, inspection, tensors, device?.named));
     } finally {
       await checkpoint.close();
     }

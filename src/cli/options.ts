@@ -165,6 +165,13 @@ export const modelOptions = {
   }),
 } as const;
 
+/** `--profile FILE`, with what it is good for. */
+export const profileOption = (use: string): Option<string | undefined> =>
+  text({
+    hint: "FILE",
+    description: `${use} (default: $REFRAIN_DEVICE_PROFILE, else a file of this device in the cache folder)`,
+  });
+
 /** What every command takes. */
 export const sharedOptions = {
   json: flag({ description: "print one JSON document instead of text" }),

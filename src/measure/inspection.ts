@@ -13,6 +13,8 @@ import { printSteps } from "../schedule/print.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import type { Checkpoint, StoredTensor, StoredType } from "../weights/checkpoint.ts";
 import { type Cost, decodeFlops, modelCost } from "./cost.ts";
+import type { Measurement } from "./device/profile.ts";
+import { predictSpeed, type SpeedPrediction } from "./predict-model.ts";
 
 export interface Inspection {
   readonly format: Checkpoint["format"];
@@ -41,14 +43,17 @@ export interface ScheduleInspection {
   readonly cache: { readonly context: number; readonly bytes: Readonly<Record<CacheType, number>> };
   /** Floating-point operations for one token: the first one, and the last that fits `context`. */
   readonly flops: { readonly first: number; readonly last: number };
+  /** Predicted, for each choice of --weights, where a profile of the device is known. */
+  readonly speed?: Readonly<Record<WeightChoice, SpeedPrediction>>;
 }
 
-/** `schedules`: the model's own first. `context` is the length of a session in tokens. */
+/** `schedules`: the model's own first. `context` is the length of a session in tokens; `measured` is what speeds are predicted from. */
 export function inspect(
   checkpoint: Checkpoint,
   config: ModelConfig,
   schedules: readonly [own: Steps, ...others: Steps[]],
   context: number,
+  measured?: Measurement,
 ): Inspection {
   const tensors = [...checkpoint.tensors.values()];
   const bytesByType: Partial<Record<StoredType, number>> = {};
@@ -58,7 +63,7 @@ export function inspect(
     path: checkpoint.path,
     config,
     file: { tensors: tensors.length, bytes: tensors.reduce((sum, t) => sum + t.byteLength, 0), bytesByType },
-    schedules: schedules.map((steps) => inspectSchedule(config, steps, tensors, context)),
+    schedules: schedules.map((steps) => inspectSchedule(config, steps, tensors, context, measured)),
     tensors,
     problems: problems(checkpoint, config, schedules[0]),
   };
@@ -69,22 +74,33 @@ function inspectSchedule(
   steps: Steps,
   tensors: readonly StoredTensor[],
   context: number,
+  measured: Measurement | undefined,
 ): ScheduleInspection {
   const cost = modelCost(config, steps);
   const stored = new Map(tensors.map(({ name, type }) => [name, type]));
   const parameters = parametersPlayed(config, steps);
+  const forEach = <T>(of: (choice: WeightChoice) => T): Record<WeightChoice, T> => ({
+    file: of("file"),
+    f32: of("f32"),
+    f16: of("f16"),
+    q8: of("q8"),
+    q4: of("q4"),
+  });
   const memory = (choice: WeightChoice) =>
     parameters.reduce((sum, p) => sum + parameterBytes(p, storageType(stored.get(p.name) ?? "F32", choice)), 0);
   return {
     schedule: printSteps(steps),
     inWords: describe(steps, config.blocks),
     cost,
-    memory: { file: memory("file"), f32: memory("f32"), f16: memory("f16"), q8: memory("q8"), q4: memory("q4") },
+    memory: forEach(memory),
     cache: {
       context,
       bytes: { f32: context * cost.kvBytesPerToken.f32, q8: context * cost.kvBytesPerToken.q8 },
     },
     flops: { first: decodeFlops(config, steps, 0), last: decodeFlops(config, steps, context - 1) },
+    ...(measured && {
+      speed: forEach((choice) => predictSpeed(config, steps, stored, choice, context, measured)),
+    }),
   };
 }
 

@@ -1,4 +1,7 @@
-/** A line chart: perplexity over dropped layers, loss over steps. Linear axes; every series has its own color and mark. */
+/**
+ * A line chart: perplexity over dropped layers, loss over steps. Linear axes, or a logarithmic one across; every series has its own color
+ * and mark.
+ */
 import { FAINT, GRID, INK, SERIES } from "./color.ts";
 import { formatCount, formatNumber } from "./format.ts";
 import { type Markup, markup } from "./markup.ts";
@@ -20,24 +23,22 @@ export interface Lines {
   readonly y: string;
   /** At most six. */
   readonly series: readonly Series[];
+  /** Across, a logarithmic axis with these ticks. */
+  readonly logarithmic?: { readonly ticks: readonly number[]; readonly written: (tick: number) => string };
 }
 
 const LEFT = 96;
 const HEIGHT = 360;
 
 /** An SVG file, 1000 pixels wide. */
-export function lines({ title, subtitle, x, y, series }: Lines): string {
+export function lines({ title, subtitle, x, y, series, logarithmic }: Lines): string {
   const points = series.flatMap((one) => one.points).filter(isFinitePoint);
   const legendTop = CONTENT_TOP + 4;
   const top = CONTENT_TOP + 30;
   const bottom = top + HEIGHT;
   const right = PICTURE_WIDTH - MARGIN;
-  const across = axis(
-    points.map((point) => point[0]),
-    LEFT,
-    right,
-    10,
-  );
+  const xs = points.map((point) => point[0]);
+  const across = logarithmic ? logarithmicAxis(xs, logarithmic.ticks, LEFT, right) : axis(xs, LEFT, right, 10);
   const upwards = axis(
     points.map((point) => point[1]),
     bottom,
@@ -52,7 +53,7 @@ export function lines({ title, subtitle, x, y, series }: Lines): string {
     ]),
     across.ticks.map((tick) => [
       line(across.at(tick), bottom, across.at(tick), bottom + 4, FAINT),
-      label(across.at(tick), bottom + 18, written(tick), { anchor: "middle" }),
+      label(across.at(tick), bottom + 18, (logarithmic?.written ?? written)(tick), { anchor: "middle" }),
     ]),
     line(LEFT, bottom, right, bottom, FAINT),
   ];
@@ -110,6 +111,13 @@ function axis(values: readonly number[], from: number, to: number, count: number
   const min = Math.floor((low - flat) / step + 1e-9) * step;
   const max = Math.ceil((high + flat) / step - 1e-9) * step;
   return { ticks: linearTicks(min, max, count), at: (value) => from + ((value - min) / (max - min)) * (to - from) };
+}
+
+/** From the least to the most value, which are above zero. */
+function logarithmicAxis(values: readonly number[], ticks: readonly number[], from: number, to: number): Axis {
+  const low = Math.log(Math.min(...values));
+  const span = Math.log(Math.max(...values)) - low || 1;
+  return { ticks, at: (value) => from + ((Math.log(value) - low) / span) * (to - from) };
 }
 
 function written(tick: number): string {

@@ -45,6 +45,8 @@ export class WasmPlayer {
   readonly threads: number;
   readonly memory: WebAssembly.Memory;
   readonly kernels: KernelExports;
+  /** Play with all threads even while one of them is kept from its core: for measuring what all of them can do. */
+  steady = false;
   private readonly instance: WebAssembly.Instance;
   private readonly workers: readonly HostWorker[];
   private readonly space: FreeSpace;
@@ -159,7 +161,7 @@ export class WasmPlayer {
     control[POSITION / 4] = position;
     control[TAIL / 4] = tail;
     const begin = performance.now();
-    const threads = this.team.next(begin);
+    const threads = this.steady ? this.threads : this.team.next(begin);
     try {
       this.kernels.play(threads);
       if (threads > 1) this.team.report(control[STALLS / 4]!, begin, performance.now());

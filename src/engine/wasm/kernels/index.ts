@@ -7,6 +7,7 @@ import { linearF16, linearF32 } from "./linear-float";
 import { linearQ4, linearQ4_1, linearQ8 } from "./linear-integer";
 import { crossEntropy } from "./loss";
 import { headNorm, layerNorm, rmsNorm } from "./norm";
+import { read } from "./probe";
 import { quantizeSigned, quantizeSplit } from "./quantize";
 import { rope } from "./rope";
 
@@ -40,6 +41,7 @@ export const op_linearQ4_1: i32 = linearQ4_1.index;
 export const op_linearQ8: i32 = linearQ8.index;
 export const op_quantizeSigned: i32 = quantizeSigned.index;
 export const op_quantizeSplit: i32 = quantizeSplit.index;
+export const op_read: i32 = read.index;
 export const op_rmsNorm: i32 = rmsNorm.index;
 export const op_rope: i32 = rope.index;
 export const op_swiglu: i32 = swiglu.index;
