@@ -27,7 +27,8 @@ export function barriers(
   const replicated = new Set(oneRow ? instructions.flatMap((i) => (i.replicated ? i.writes : [])) : []);
   let reads: Access[] = [];
   let writes: Access[] = [];
-  let slots = new Set<number>();
+  let slotReads = new Set<number>();
+  let slotWrites = new Set<number>();
   const access = (buffer: Buffer, way: Way): Access => {
     const begin = offsets.get(buffer)!;
     return { buffer, way, begin, end: begin + size(buffer) };
@@ -43,15 +44,19 @@ export function barriers(
       meet(myReads, writes) ||
       meet(myWrites, writes) ||
       meet(myWrites, reads) ||
-      (instruction.readsSlot !== undefined && slots.has(instruction.readsSlot));
+      (instruction.readsSlot !== undefined && slotWrites.has(instruction.readsSlot)) ||
+      (instruction.writesSlot !== undefined &&
+        (slotReads.has(instruction.writesSlot) || slotWrites.has(instruction.writesSlot)));
     if (barrier) {
       reads = [];
       writes = [];
-      slots = new Set();
+      slotReads = new Set();
+      slotWrites = new Set();
     }
     reads.push(...myReads);
     writes.push(...myWrites);
-    if (instruction.writesSlot !== undefined) slots.add(instruction.writesSlot);
+    if (instruction.readsSlot !== undefined) slotReads.add(instruction.readsSlot);
+    if (instruction.writesSlot !== undefined) slotWrites.add(instruction.writesSlot);
     return barrier;
   });
 }

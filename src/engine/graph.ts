@@ -6,10 +6,11 @@
  * graph out. The one thing with a memory of its own is attention: each call owns a cache slot, so a block that is played
  * twice gets two slots. Keyed by block instead, the second play would overwrite the keys of the first.
  */
+import { type BackwardOperation, backwardOperands, backwardParameters, isBackward } from "./backward/operations.ts";
 import type { Parameter } from "./parameter.ts";
 
-/** Rows of a value: every token of the play, or the tail of them that the output needs. */
-export type Rows = "all" | "tail";
+/** Rows of a value: every token of the play, the tail of them that the output needs, or a number that no play changes. */
+export type Rows = "all" | "tail" | number;
 
 /** Cosines and sines of the rotary embedding, each [positions, headWidth / 2]. */
 export interface RopeTable {
@@ -25,7 +26,8 @@ export interface AttentionShape {
   readonly window?: number;
 }
 
-export type Operation =
+/** What a forward pass is made of. */
+export type ForwardOperation =
   | { readonly kind: "embed"; readonly table: Parameter; readonly indices: "tokens" | "positions" }
   | { readonly kind: "linear"; readonly x: Value; readonly weight: Parameter; readonly bias: Parameter | undefined }
   | { readonly kind: "rmsNorm"; readonly x: Value; readonly weight: Parameter; readonly epsilon: number }
@@ -63,7 +65,10 @@ export type Operation =
   | { readonly kind: "gelu"; readonly a: Value }
   | { readonly kind: "columns"; readonly x: Value; readonly first: number }
   | { readonly kind: "tail"; readonly x: Value }
-  | { readonly kind: "crossEntropy"; readonly logits: Value };
+  | { readonly kind: "crossEntropy"; readonly logits: Value }
+  | { readonly kind: "mean"; readonly losses: Value };
+
+export type Operation = ForwardOperation | BackwardOperation;
 
 export interface Value {
   readonly id: number;
@@ -75,6 +80,7 @@ export interface Value {
 
 /** The values that an operation reads. */
 export function operands(operation: Operation): readonly Value[] {
+  if (isBackward(operation)) return backwardOperands(operation);
   switch (operation.kind) {
     case "embed":
       return [];
@@ -87,6 +93,8 @@ export function operands(operation: Operation): readonly Value[] {
       return [operation.a];
     case "crossEntropy":
       return [operation.logits];
+    case "mean":
+      return [operation.losses];
     default:
       return [operation.x];
   }
@@ -94,6 +102,7 @@ export function operands(operation: Operation): readonly Value[] {
 
 /** The parameters that an operation reads. */
 export function parametersOf(operation: Operation): readonly Parameter[] {
+  if (isBackward(operation)) return backwardParameters(operation);
   switch (operation.kind) {
     case "embed":
       return [operation.table];
@@ -116,8 +125,18 @@ export class Graph {
   readonly outputs = new Map<string, Value>();
   /** Attention shapes by cache slot, one for each played attention. */
   readonly slots: AttentionShape[] = [];
+  private readonly oneSlot: boolean;
 
-  private record(operation: Operation, width: number, rows: Rows): Value {
+  /**
+   * With `oneSlot`, attentions of one shape share a cache slot. For graphs that are always played from position 0, as in
+   * training: each attention then finds in the slot what it has itself just written, and nothing that must outlive it.
+   */
+  constructor(options: { readonly oneSlot?: boolean } = {}) {
+    this.oneSlot = options.oneSlot ?? false;
+  }
+
+  /** Records any operation; the methods below, and the backward rules, know its width and rows. */
+  record(operation: Operation, width: number, rows: Rows): Value {
     for (const value of operands(operation)) {
       if (this.values[value.id] !== value) throw new Error(`${operation.kind}: value ${value.id} is of another graph`);
     }
@@ -170,7 +189,8 @@ export class Graph {
     this.expectWidth("attention value", v, shape.kvHeads * shape.headWidth);
     if (shape.heads % shape.kvHeads !== 0)
       throw new Error(`attention: ${shape.heads} heads of ${shape.kvHeads} groups`);
-    const slot = this.slots.push(shape) - 1;
+    const same = this.oneSlot ? this.slots.findIndex((other) => sameCache(other, shape)) : -1;
+    const slot = same >= 0 ? same : this.slots.push(shape) - 1;
     return this.record({ kind: "attention", q, k, v, shape, slot }, q.width, q.rows);
   }
 
@@ -201,12 +221,20 @@ export class Graph {
     return this.record({ kind: "tail", x }, x.width, "tail");
   }
 
-  /** [rows, 1]: -log softmax(logits)[target], in nats. */
+  /** [rows, 1]: -log softmax(logits)[target], in nats; 0 where the target is negative. */
   crossEntropy(logits: Value): Value {
     return this.record({ kind: "crossEntropy", logits }, 1, logits.rows);
+  }
+
+  /** [1, 1]: the mean loss of the rows whose target is not negative; 0 if there is none. */
+  mean(losses: Value): Value {
+    return this.record({ kind: "mean", losses }, 1, 1);
   }
 
   output(name: string, value: Value): void {
     this.outputs.set(name, value);
   }
 }
+
+const sameCache = (a: AttentionShape, b: AttentionShape): boolean =>
+  a.heads === b.heads && a.kvHeads === b.kvHeads && a.headWidth === b.headWidth;

@@ -1,11 +1,11 @@
 /** What a graph is lowered to: kernels with arguments, over buffers and addresses that are not known yet. */
-import type { RopeTable } from "./graph.ts";
+import type { RopeTable, Rows } from "./graph.ts";
 import type { IntegerForm, Parameter } from "./parameter.ts";
 
 /** A region of memory that instructions write and read; the plan gives it an address. */
 export interface Buffer {
   readonly label: string;
-  readonly rows: "all" | "tail";
+  readonly rows: Rows;
   readonly bytesPerRow: number;
   /** Kept to the end of the program, so that the caller can read it. */
   readonly output?: string;

@@ -2,6 +2,8 @@
  * The reference player: computes a graph in float64 with plain loops. Slow and obviously right; it is the oracle that
  * the kernels are tested against, and nothing else uses it.
  */
+import { isBackward } from "./backward/operations.ts";
+import { computeBackward } from "./backward/reference.ts";
 import type { Graph, Operation, Value } from "./graph.ts";
 import type { Parameter } from "./parameter.ts";
 
@@ -47,13 +49,18 @@ export class ReferencePlayer {
     const op: Operation = value.operation;
     const of = (v: Value) => values[v.id]!;
     const weights = (p: Parameter) => this.parameter(p);
+    const index = (indices: "tokens" | "positions") =>
+      input.tokens.map((token, i) => (indices === "tokens" ? token : this.position + i));
+    if (isBackward(op)) {
+      const { tail = 0, targets = [] } = input;
+      return computeBackward(value, op, { of, weights, index, targets, rows: input.tokens.length, tail });
+    }
     switch (op.kind) {
       case "embed": {
         const table = weights(op.table);
-        return input.tokens.map((token, i) => {
-          const row = op.indices === "tokens" ? token : this.position + i;
-          return Float64Array.from({ length: value.width }, (_, c) => table[row * value.width + c]!);
-        });
+        return index(op.indices).map((row) =>
+          Float64Array.from({ length: value.width }, (_, c) => table[row * value.width + c]!),
+        );
       }
       case "linear": {
         const w = weights(op.weight);
@@ -116,10 +123,15 @@ export class ReferencePlayer {
         return of(op.x).slice(input.tail ?? 0);
       case "crossEntropy":
         return of(op.logits).map((row, i) => {
+          const target = input.targets![i]!;
           const most = Math.max(...row);
           const sum = row.reduce((s, v) => s + Math.exp(v - most), 0);
-          return Float64Array.of(Math.log(sum) + most - row[input.targets![i]!]!);
+          return Float64Array.of(target < 0 ? 0 : Math.log(sum) + most - row[target]!);
         });
+      case "mean": {
+        const counted = input.targets!.filter((target) => target >= 0).length;
+        return [Float64Array.of(of(op.losses).reduce((s, row) => s + row[0]!, 0) / Math.max(1, counted))];
+      }
     }
   }
 
@@ -127,8 +139,8 @@ export class ReferencePlayer {
     const { heads, kvHeads, headWidth, window = Number.POSITIVE_INFINITY } = op.shape;
     const keys = this.keys[op.slot]!;
     const cached = this.cachedValues[op.slot]!;
-    keys.push(...k);
-    cached.push(...v);
+    keys.splice(this.position, keys.length, ...k);
+    cached.splice(this.position, cached.length, ...v);
     return q.map((row, i) => {
       const last = this.position + i;
       const first = Math.max(0, last - window + 1);

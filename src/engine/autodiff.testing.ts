@@ -1,0 +1,128 @@
+/** Small graphs with random parameters, for the tests of the backward pass. */
+import { gradientName } from "./autodiff.ts";
+import { type AttentionShape, Graph, type RopeTable, type Value } from "./graph.ts";
+import type { Parameter } from "./parameter.ts";
+import { ReferencePlayer } from "./reference.ts";
+
+/** Entries of the tables that tokens and positions name. */
+export const VOCAB = 19;
+
+/** Uniform in [-1, 1), the same for the same seed. */
+export function uniform(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  };
+}
+
+export const matrix = (name: string, rows: number, columns: number): Parameter => ({
+  name,
+  kind: "matrix",
+  rows,
+  columns,
+  part: "ffn",
+});
+export const vector = (name: string, columns: number): Parameter => ({
+  name,
+  kind: "vector",
+  rows: 1,
+  columns,
+  part: "norm",
+});
+
+/** Angles that are no multiples of each other, for `positions` positions. */
+export function rope(headWidth: number, positions = 64): RopeTable {
+  const angles = Float32Array.from({ length: (positions * headWidth) / 2 }, (_, i) => (i * 7) % 11);
+  return { cosines: angles.map(Math.cos), sines: angles.map(Math.sin) };
+}
+
+export interface Sizes {
+  readonly width: number;
+  readonly ffn: number;
+  readonly headWidth: number;
+  readonly kvHeads: number;
+  readonly group: number;
+  readonly window: number | undefined;
+}
+
+/** What becomes of rows [tokens, width]; one for each rule. */
+export const subjects: Readonly<Record<string, (g: Graph, x: Value, sizes: Sizes) => Value>> = {
+  linear: (g, x, { ffn }) => g.linear(x, matrix("w", ffn, x.width), vector("b", ffn)),
+  "linear without bias": (g, x, { ffn }) => g.linear(x, matrix("w", ffn, x.width)),
+  rmsNorm: (g, x) => g.rmsNorm(x, vector("norm", x.width), 1e-3),
+  layerNorm: (g, x) => g.layerNorm(x, vector("norm", x.width), vector("norm bias", x.width), 1e-3),
+  headNorm: (g, x, { headWidth, kvHeads }) =>
+    g.headNorm(g.linear(x, matrix("w", kvHeads * headWidth, x.width)), vector("norm", headWidth), kvHeads, 1e-3),
+  rope: (g, x, { headWidth, kvHeads }) =>
+    g.rope(g.linear(x, matrix("w", kvHeads * headWidth, x.width)), kvHeads, headWidth, rope(headWidth)),
+  attention: (g, x, { headWidth, kvHeads, group, window }) => {
+    const heads = kvHeads * group;
+    const rows = (name: string, n: number) => g.linear(x, matrix(name, n * headWidth, x.width));
+    const shape: AttentionShape = { heads, kvHeads, headWidth, ...(window === undefined ? {} : { window }) };
+    return g.attention(rows("q", heads), rows("k", kvHeads), rows("v", kvHeads), shape);
+  },
+  swiglu: (g, x, { ffn }) =>
+    g.swiglu(g.linear(x, matrix("gate", ffn, x.width)), g.linear(x, matrix("up", ffn, x.width))),
+  gelu: (g, x, { ffn }) => g.gelu(g.linear(x, matrix("w", ffn, x.width))),
+  add: (g, x) => g.add(g.add(x, g.embed(matrix("positions", VOCAB, x.width), "positions")), x),
+  columns: (g, x) => {
+    const half = Math.ceil(x.width / 2);
+    return g.add(g.columns(x, 0, half), g.columns(x, x.width - half, half));
+  },
+  "a weight used twice": (g, x) => {
+    const w = matrix("w", x.width, x.width);
+    return g.linear(g.gelu(g.linear(x, w)), w);
+  },
+};
+
+/** A graph: embeddings, one subject, the tail, and a projection to the vocabulary; tied where the widths allow it. */
+export function subjectGraph(name: string, sizes: Sizes): { readonly graph: Graph; readonly loss: Value } {
+  const graph = new Graph({ oneSlot: true });
+  const table = matrix("table", VOCAB, sizes.width);
+  const y = subjects[name]!(graph, graph.embed(table), sizes);
+  const head = y.width === table.columns ? table : matrix("head", VOCAB, y.width);
+  const loss = graph.mean(graph.crossEntropy(graph.linear(graph.tail(y), head)));
+  graph.output("loss", loss);
+  return { graph, loss };
+}
+
+export interface Played {
+  readonly tokens: readonly number[];
+  readonly targets: readonly number[];
+  readonly tail: number;
+}
+
+/** Tokens, and targets of the rows from `tail` on, the second of which is ignored where there are more. */
+export function played(count: number, tail: number, random: () => number): Played {
+  const token = () => Math.floor(((random() + 1) / 2) * VOCAB);
+  const tokens = Array.from({ length: count }, token);
+  return { tokens, targets: tokens.slice(tail).map((_, m) => (m === 1 ? -1 : token())), tail };
+}
+
+/** Random values of every parameter of the graph. */
+export function randomValues(parameters: readonly Parameter[], random: () => number): Map<string, Float32Array> {
+  return new Map(
+    parameters.map((p) => {
+      const [offset, scale] = p.part === "norm" ? [1, 0.5] : [0, 1.5 / Math.sqrt(p.columns)];
+      return [p.name, Float32Array.from({ length: p.rows * p.columns }, () => offset + scale * random())];
+    }),
+  );
+}
+
+/** Gradients in float64 by the reference player, row-major without padding. */
+export function referenceGradients(
+  graph: Graph,
+  parameters: readonly Parameter[],
+  values: ReadonlyMap<string, ArrayLike<number>>,
+  input: Played,
+): Map<string, number[]> {
+  const player = new ReferencePlayer(graph, (parameter) => values.get(parameter.name)!);
+  const all = player.play(input);
+  return new Map(parameters.map((p) => [p.name, player.output(all, gradientName(p)).flatMap((row) => [...row])]));
+}
+
+export function referenceLoss(graph: Graph, values: ReadonlyMap<string, ArrayLike<number>>, input: Played): number {
+  const player = new ReferencePlayer(graph, (parameter) => values.get(parameter.name)!);
+  return player.output(player.play(input), "loss")[0]![0]!;
+}

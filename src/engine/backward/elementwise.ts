@@ -1,0 +1,32 @@
+/**
+ * What works element by element, or moves elements:
+ *
+ *   a + b: dy to both;   silu(a) ∘ b: da = dy ∘ b ∘ σ(a) (1 + a (1 - σ(a))), db = silu(a) ∘ dy;   gelu(a): da = dy ∘ gelu'(a)
+ *
+ * `columns` and `tail` put dy where its numbers came from.
+ */
+import type { Rule } from "./tape.ts";
+
+export const add: Rule<"add"> = (tape, { a, b }, dy) => {
+  tape.giveSum(a, () => dy);
+  tape.giveSum(b, () => dy);
+};
+
+export const swiglu: Rule<"swiglu"> = (tape, op, dy) => {
+  const { graph } = tape;
+  const [a, b] = [tape.again(op.a), tape.again(op.b)];
+  tape.giveSum(op.a, () => graph.record({ kind: "swigluGate", dy, a, b }, dy.width, dy.rows));
+  tape.giveSum(op.b, () => graph.swiglu(a, dy));
+};
+
+export const gelu: Rule<"gelu"> = (tape, { a }, dy) => {
+  tape.giveSum(a, () => tape.graph.record({ kind: "geluInput", dy, a: tape.again(a) }, dy.width, dy.rows));
+};
+
+export const columns: Rule<"columns"> = (tape, { x, first }, dy) => {
+  tape.give(x, (plus) => tape.graph.record({ kind: "columnsInput", dy, first, plus }, x.width, dy.rows));
+};
+
+export const tail: Rule<"tail"> = (tape, { x }, dy) => {
+  tape.giveSum(x, () => tape.graph.record({ kind: "tailInput", dy }, dy.width, x.rows));
+};
