@@ -6,6 +6,8 @@
 
 import { inputError } from "../errors.ts";
 import { type CacheType, MAX_Q8_HEAD } from "./attention-layout.ts";
+import { lowerBackward } from "./backward/lower.ts";
+import { isBackward } from "./backward/operations.ts";
 import { type Graph, operands, type Value } from "./graph.ts";
 import type { Buffer, Instruction, Reference, Word } from "./instruction.ts";
 import {
@@ -20,6 +22,12 @@ import {
 
 /** Kernels that can write their result in integers too. */
 const quantizing: ReadonlySet<string> = new Set(["rmsNorm", "layerNorm", "swiglu", "attention", "attentionQ8"]);
+
+/** Operations that leave one number for each row: rows are not padded. */
+const oneNumber: ReadonlySet<string> = new Set(["crossEntropy", "meanInput"]);
+
+/** Operations whose result lies as f32 weights do, rows padded to whole blocks. */
+const tables: ReadonlySet<string> = new Set(["linearWeight", "embedTable"]);
 
 /** Scale, start of the sums and sum of a block of integer activations (kernels/quantize.ts). */
 const HEADER_BYTES = 12;
@@ -43,8 +51,8 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
       const name = names.get(value);
       buffer = {
         label: `${value.operation.kind} ${value.id}`,
-        rows: value.rows,
-        bytesPerRow: value.operation.kind === "crossEntropy" ? 4 : stride(value.width),
+        rows: tables.has(value.operation.kind) ? padded(value.rows as number) : value.rows,
+        bytesPerRow: oneNumber.has(value.operation.kind) ? 4 : stride(value.width),
         ...(name === undefined ? {} : { output: name }),
       };
       buffers.set(value, buffer);
@@ -161,6 +169,10 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
     const K = padded(value.width);
     const row = stride(value.width);
     const at = (v: Value): Reference => ({ buffer: bufferOf(v) });
+    if (isBackward(op)) {
+      instructions.push(lowerBackward(value, op, bufferOf, storage));
+      continue;
+    }
     switch (op.kind) {
       case "embed":
         emit(
@@ -315,6 +327,15 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
           [at(op.logits), { region: "targets" }, at(value), op.logits.width, stride(op.logits.width)],
           [bufferOf(op.logits)],
         );
+        break;
+      case "mean":
+        instructions.push({
+          kernel: "mean",
+          tail: op.losses.rows === "tail",
+          words: [at(op.losses), { region: "targets" }, at(value)],
+          reads: [bufferOf(op.losses)],
+          writes: [bufferOf(value)],
+        });
         break;
     }
   }

@@ -1,5 +1,7 @@
 /** Instructions → places and barriers. Buffers whose lives do not overlap share memory. */
 import { type CacheType, cacheBytes, scratchBytes, TILE } from "./attention-layout.ts";
+import { BACKWARD_PANEL_BYTES, backwardScratchBytes } from "./backward/lower.ts";
+import { isBackward } from "./backward/operations.ts";
 import { barriers } from "./barriers.ts";
 import type { Graph } from "./graph.ts";
 import { parametersOf } from "./graph.ts";
@@ -55,7 +57,9 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
   const instructions = lower(graph, storage, cacheType);
   // At least a row for each thread: see `Instruction.replicated`.
   const rows = (buffer: Buffer): number =>
-    Math.max(limits.threads, buffer.rows === "all" ? limits.maxRows : limits.tailRows);
+    typeof buffer.rows === "number"
+      ? buffer.rows
+      : Math.max(limits.threads, buffer.rows === "all" ? limits.maxRows : limits.tailRows);
   const { offsets, bytes, unshared } = allocate(instructions, (buffer) => align(rows(buffer) * buffer.bytesPerRow));
 
   let allCaches = 0;
@@ -67,7 +71,11 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
   });
   const scratch = graph.slots.map((shape) => scratchBytes(shape, limits.context));
   const most = (sizes: readonly number[]): number => align(Math.max(0, ...sizes));
-  const scratchBytesPerThread = most(scratch.map(({ thread }) => thread));
+  const backward = graph.values.some(({ operation }) => isBackward(operation));
+  const scratchBytesPerThread = most([
+    ...scratch.map(({ thread }) => thread),
+    backward ? backwardScratchBytes(limits.maxRows) : 0,
+  ]);
 
   const named = graph.values.flatMap((value) => parametersOf(value.operation)).map((p) => [p.name, p] as const);
   const parameters = [...new Map(named).values()];
@@ -95,7 +103,7 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
     scratchBytes:
       limits.threads * scratchBytesPerThread + (limits.threads > 1 ? most(scratch.map(({ shared }) => shared)) : 0),
     scratchBytesPerThread,
-    panelBytes: panelBytes(parameters, storage),
+    panelBytes: Math.max(panelBytes(parameters, storage), backward ? align(BACKWARD_PANEL_BYTES) : 0),
     barriers: one.filter((barrier) => barrier).length + 1,
   };
 }

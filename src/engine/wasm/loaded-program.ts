@@ -2,6 +2,7 @@
 import { failure } from "../../errors.ts";
 import type { RopeTable } from "../graph.ts";
 import type { Buffer } from "../instruction.ts";
+import { GROUP, type Parameter, padded } from "../parameter.ts";
 import type { Plan } from "../plan.ts";
 import { encode, programBytes } from "../program.ts";
 import type { ParameterStore } from "./parameter-store.ts";
@@ -88,6 +89,20 @@ export class LoadedProgram {
     const stride = buffer.bytesPerRow / 4;
     const address = this.activations + this.plan.offsets.get(buffer)!;
     return { data: this.player.floats(address, rows * stride), stride };
+  }
+
+  /** An output that lies as the f32 weights of `parameter` do, such as its gradient: row-major [rows, columns], a copy. */
+  parameterOutput(name: string, parameter: Parameter): Float32Array {
+    const { rows, columns, kind } = parameter;
+    const K = padded(columns);
+    const { data } = this.output(name, kind === "vector" ? 1 : padded(rows));
+    if (kind === "vector") return data.slice(0, columns);
+    const out = new Float32Array(rows * columns);
+    for (let r = 0; r < rows; r++) {
+      const group = Math.floor(r / GROUP) * GROUP * K + (r % GROUP);
+      for (let c = 0; c < columns; c++) out[r * columns + c] = data[group + c * GROUP]!;
+    }
+    return out;
   }
 
   dispose(): void {

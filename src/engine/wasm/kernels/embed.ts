@@ -15,37 +15,42 @@ export const Q4_1: i32 = 4;
 
 /** Writes columns [0, K) of one row; K is the padded width. */
 export function unpackRow(type: i32, w: usize, row: i32, K: i32, y: usize): void {
+  unpackColumns(type, w, row, K, 0, K, y);
+}
+
+/** Writes columns [first, end) of one row, whole blocks of 32. */
+export function unpackColumns(type: i32, w: usize, row: i32, K: i32, first: i32, end: i32, y: usize): void {
   const group = <usize>(row >> 4), r = <usize>(row & 15), columns = <usize>K;
   if (type == F32) {
     w += (group * columns << 6) + (r << 2);
-    for (let k: usize = 0; k < columns; k++) store<f32>(y + (k << 2), load<f32>(w + (k << 6)));
+    for (let k = <usize>first; k < <usize>end; k++, y += 4) store<f32>(y, load<f32>(w + (k << 6)));
     return;
   }
   if (type == F16) {
     w += (group * columns << 5) + (r << 1);
-    for (let k: usize = 0; k < columns; k++) store<f32>(y + (k << 2), halfToFloat(load<u16>(w + (k << 5))));
+    for (let k = <usize>first; k < <usize>end; k++, y += 4) store<f32>(y, halfToFloat(load<u16>(w + (k << 5))));
     return;
   }
   const blocks = columns >> 5;
   if (type == Q8) {
-    for (let b: usize = 0; b < blocks; b++) {
+    for (let b = <usize>first >> 5; b < <usize>end >> 5; b++, y += 128) {
       const at = w + (group * blocks + b) * Q8_BLOCK, scale = halfToFloat(load<u16>(at + 512 + (r << 1)));
       for (let k: usize = 0; k < 32; k++) {
         const n = load<i8>(at + ((k >> 2) << 6) + (r << 2) + (k & 3));
-        store<f32>(y + (((b << 5) + k) << 2), <f32>n * scale);
+        store<f32>(y + (k << 2), <f32>n * scale);
       }
     }
     return;
   }
   const bytes = type == Q4 ? Q4_BLOCK : Q4_1_BLOCK;
-  for (let b: usize = 0; b < blocks; b++) {
+  for (let b = <usize>first >> 5; b < <usize>end >> 5; b++, y += 128) {
     const at = w + (group * blocks + b) * bytes, scale = halfToFloat(load<u16>(at + 256 + (r << 1)));
     const minimum = type == Q4 ? <f32>0 : halfToFloat(load<u16>(at + 288 + (r << 1)));
     for (let k: usize = 0; k < 32; k++) {
       const byte = load<u8>(at + (((k & 15) >> 2) << 6) + (r << 2) + (k & 3));
       const n = <i32>(k < 16 ? byte & 15 : byte >> 4);
       const value = type == Q4 ? <f32>(n - 8) * scale : <f32>n * scale + minimum;
-      store<f32>(y + (((b << 5) + k) << 2), value);
+      store<f32>(y + (k << 2), value);
     }
   }
 }

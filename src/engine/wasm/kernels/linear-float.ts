@@ -42,7 +42,7 @@ export function store16(y: usize, a: v128, b: v128, c: v128, d: v128, bias: usiz
 }
 
 /** One activation row, sixteen weight rows. */
-function gemv<T>(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize): void {
+export function gemv<T>(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize): void {
   let a = f32x4.splat(0), b = a, c = a, d = a;
   for (const end = x + (<usize>K << 2); x < end; x += 4) {
     const v = v128.load32_splat(x);
@@ -56,7 +56,7 @@ function gemv<T>(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: us
 }
 
 /** Six activation rows, eight weight rows: twelve accumulators, two weights and one activation fill 15 of 16 registers. */
-function gemm6<T>(x: usize, xStride: usize, w: usize, K: i32, y: usize, yStride: usize, bias: usize, residual: usize): void {
+export function gemm6<T>(x: usize, xStride: usize, w: usize, K: i32, y: usize, yStride: usize, bias: usize, residual: usize): void {
   let x1 = x + xStride, x2 = x1 + xStride, x3 = x2 + xStride, x4 = x3 + xStride, x5 = x4 + xStride;
   let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0;
   let b0 = a0, b1 = a0, b2 = a0, b3 = a0, b4 = a0, b5 = a0;

@@ -1,0 +1,211 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { differentiate, gradientName } from "../autodiff.ts";
+import {
+  matrix,
+  type Played,
+  played,
+  randomValues,
+  referenceGradients,
+  type Sizes,
+  subjectGraph,
+  subjects,
+  uniform,
+  VOCAB,
+} from "../autodiff.testing.ts";
+import { Graph, type Value } from "../graph.ts";
+import type { Parameter, StorageType } from "../parameter.ts";
+import { type Plan, plan } from "../plan.ts";
+import { ReferencePlayer } from "../reference.ts";
+import { LoadedProgram } from "./loaded-program.ts";
+import { nodeHost } from "./node-host.ts";
+import { ParameterStore } from "./parameter-store.ts";
+import { WasmPlayer } from "./player.ts";
+import { hasDotInstruction, type Variant, variantName } from "./variant.ts";
+
+const ROWS = 18;
+
+const variants: Variant[] = [
+  { simd: "relaxed", threads: true },
+  { simd: "relaxed", threads: false },
+  { simd: "plain", threads: true },
+  { simd: "plain", threads: false },
+  ...(hasDotInstruction() ? [{ simd: "dot", threads: true } as const] : []),
+];
+
+let players: { readonly name: string; readonly player: WasmPlayer }[] = [];
+beforeAll(async () => {
+  const settings = [...variants.map((variant) => ({ variant, threads: 2 })), { variant: variants[0]!, threads: 3 }];
+  players = await Promise.all(
+    settings.map(async ({ variant, threads }) => {
+      const player = await WasmPlayer.create(nodeHost, { variant, threads });
+      return { name: `${variantName(variant)} ${player.threads}`, player };
+    }),
+  );
+});
+afterAll(() => Promise.all(players.map(({ player }) => player.close())));
+
+function planFor(graph: Graph, threads: number, storage: (parameter: Parameter) => StorageType = () => "f32"): Plan {
+  return plan(graph, storage, { maxRows: ROWS, tailRows: ROWS, context: ROWS, threads });
+}
+
+interface Loaded {
+  readonly program: LoadedProgram;
+  readonly store: ParameterStore;
+  dispose(): void;
+}
+
+/** The graph with these values; matrices that are not trained are kept as `type`. */
+function load(player: WasmPlayer, graph: Graph, values: ReadonlyMap<string, Float32Array>, type: StorageType = "f32"): Loaded {
+  const store = new ParameterStore(player);
+  const planned = planFor(graph, player.threads, (p) => (p.kind === "vector" ? "f32" : type));
+  for (const parameter of planned.parameters) {
+    store.reserve(parameter, type);
+    if (parameter.kind === "vector") store.writeVector(parameter, values.get(parameter.name)!);
+    else store.writeRows(parameter, 0, values.get(parameter.name)!);
+  }
+  const program = new LoadedProgram(player, store, planned);
+  return {
+    program,
+    store,
+    dispose() {
+      program.dispose();
+      store.dispose();
+    },
+  };
+}
+
+function gradients(
+  player: WasmPlayer,
+  graph: Graph,
+  trained: readonly Parameter[],
+  values: ReadonlyMap<string, Float32Array>,
+  input: Played,
+): Map<string, Float32Array> {
+  const { program, dispose } = load(player, graph, values);
+  // What another play left in memory must not show.
+  program.play(Array(ROWS).fill(1), 0, 0, Array(ROWS).fill(2));
+  program.play(input.tokens, 0, input.tail, input.targets);
+  const result = new Map(trained.map((p) => [p.name, program.parameterOutput(gradientName(p), p)]));
+  dispose();
+  return result;
+}
+
+const arbitrary = fc.record({
+  sizes: fc.record({
+    width: fc.constantFrom(2, 7, 20, 32, 40, 70),
+    ffn: fc.constantFrom(1, 18, 33, 64, 300),
+    headWidth: fc.constantFrom(2, 6, 8, 12, 48),
+    kvHeads: fc.integer({ min: 1, max: 3 }),
+    group: fc.integer({ min: 1, max: 3 }),
+    window: fc.option(fc.integer({ min: 1, max: 12 }), { nil: undefined }),
+  }) satisfies fc.Arbitrary<Sizes>,
+  count: fc.integer({ min: 1, max: ROWS }),
+  tail: fc.integer({ min: 0, max: 5 }),
+  seed: fc.integer(),
+});
+
+const worst = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
+  Array.from(a).reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), a.length === b.length ? 0 : Infinity);
+const largest = (a: readonly number[]): number => a.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+describe("gradients by the kernels against float64, for every build; the same bits for any number of threads", () => {
+  for (const name of Object.keys(subjects)) {
+    it(name, () => {
+      fc.assert(
+        fc.property(arbitrary, ({ sizes, count, tail, seed }) => {
+          const random = uniform(seed);
+          const { graph, loss } = subjectGraph(name, sizes);
+          const trained = differentiate(graph, loss, { trained: () => true });
+          const values = randomValues(trained, random);
+          const input = played(count, Math.min(tail, count - 1), random);
+          const expected = referenceGradients(graph, trained, values, input);
+          const all = players.map(({ name, player }) => ({ name, of: gradients(player, graph, trained, values, input) }));
+          for (const { name, of } of all) {
+            for (const [parameter, reference] of expected) {
+              const ours = of.get(parameter)!;
+              const bound = 1e-5 * (0.01 + largest(reference));
+              expect(worst(ours, reference), `${name}: ${parameter}`).toBeLessThan(bound);
+            }
+          }
+          const relaxed = all.filter(({ name }) => name.startsWith("relaxed"));
+          for (const { name, of } of relaxed) expect(of, name).toEqual(relaxed[0]!.of);
+        }),
+        { numRuns: 12 },
+      );
+    });
+  }
+});
+
+describe("the product with frozen weights", () => {
+  /** dy W as a graph of its own: dy is a table's rows, kept in f32. */
+  function product(width: number, columns: number, plus: boolean) {
+    const graph = new Graph();
+    const weight = matrix("w", width, columns);
+    const dy = graph.embed(matrix("dy", VOCAB, width));
+    const record = (more: Value | undefined) =>
+      graph.record({ kind: "linearInput", dy, weight, plus: more }, columns, "all");
+    graph.output("dx", record(plus ? record(undefined) : undefined));
+    return { graph, weight };
+  }
+
+  for (const type of ["f32", "f16", "q8", "q4"] as const) {
+    it(`reads the numbers that ${type} stands for`, () => {
+      fc.assert(
+        fc.property(
+          fc.record({
+            width: fc.constantFrom(1, 40, 64, 300, 700),
+            columns: fc.constantFrom(5, 32, 70),
+            rows: fc.integer({ min: 1, max: ROWS }),
+            plus: fc.boolean(),
+            seed: fc.integer(),
+          }),
+          ({ width, columns, rows, plus, seed }) => {
+            const random = uniform(seed);
+            const { graph, weight } = product(width, columns, plus);
+            const values = randomValues([weight, matrix("dy", VOCAB, width)], random);
+            const tokens = played(rows, 0, random).tokens;
+            for (const { name, player } of players) {
+              const { program, store, dispose } = load(player, graph, values, type);
+              program.play(tokens, 0, 0);
+              const reference = new ReferencePlayer(graph, (p) => store.read(p));
+              const expected = reference.output(reference.play({ tokens }), "dx");
+              const { data, stride } = program.output("dx", rows);
+              expected.forEach((row, m) => {
+                const ours = data.subarray(m * stride, m * stride + columns);
+                expect(worst(ours, row), `${name} ${m}`).toBeLessThan(2e-5);
+                expect(data.subarray(m * stride + columns, (m + 1) * stride).every((v) => v === 0)).toBe(true);
+              });
+              dispose();
+            }
+          },
+        ),
+        { numRuns: 8 },
+      );
+    });
+  }
+});
+
+it("rows beyond a panel are added to the sums that it left", async () => {
+  const graph = new Graph();
+  const dy = graph.embed(matrix("dy", VOCAB, 33));
+  const x = graph.embed(matrix("x", VOCAB, 40));
+  graph.output("dw", graph.record({ kind: "linearWeight", dy, x, plus: undefined }, 40, 33));
+  const { player } = players[0]!;
+  const random = uniform(1);
+  const values = randomValues([matrix("dy", VOCAB, 33), matrix("x", VOCAB, 40)], random);
+  const store = new ParameterStore(player);
+  const planned = plan(graph, () => "f32", { maxRows: 600, tailRows: 1, context: 600, threads: player.threads });
+  for (const p of planned.parameters) {
+    store.reserve(p, "f32");
+    store.writeRows(p, 0, values.get(p.name)!);
+  }
+  const program = new LoadedProgram(player, store, planned);
+  const { tokens } = played(600, 0, random);
+  program.play(tokens, 0, 599);
+  const reference = new ReferencePlayer(graph, (p) => values.get(p.name)!);
+  const expected = reference.output(reference.play({ tokens, tail: 599 }), "dw").flatMap((row) => [...row]);
+  expect(worst(program.parameterOutput("dw", matrix("dw", 33, 40)), expected)).toBeLessThan(1e-4);
+  program.dispose();
+  store.dispose();
+});

@@ -1,0 +1,178 @@
+/**
+ * The gradients of y = W x + b. All sums are chains whose order the shapes decide, whatever the number of threads.
+ *
+ * dx = dy W is the forward product with Wᵀ for weights. 256 rows by 32 columns of W at a time are unpacked, from whatever type
+ * they are kept in, to a panel in the thread's scratch memory: two groups of 16 columns, row after row, which is how the
+ * forward kernels want the rows of a matrix. dW = dyᵀ x, 16 of its rows at a time, is written as f32 weights lie.
+ */
+import { position, rowCount, sliceColumns } from "./control";
+import { unpackColumns } from "./embed";
+import { gemm6, gemv } from "./linear-float";
+import { madd } from "./simd";
+
+/** Terms of a sum that a panel holds; a longer one is continued with the next panel. */
+const DEPTH = 256;
+/** Bytes of 16 columns of a panel. */
+const HALF: usize = 16 * DEPTH * 4;
+
+/**
+ * dx = dy W (+ plus). Arguments: dy, w, type, plus, dx, N (padded rows of W), K (padded columns), dy stride, dx stride, panels,
+ * bytes of a thread's panel. `plus` lies as dx does.
+ */
+export function linearInput(i: usize, thread: i32, threads: i32): void {
+  const dy = <usize>load<i32>(i, 8), w = <usize>load<i32>(i, 12), type = load<i32>(i, 16), plus = <usize>load<i32>(i, 20);
+  const dx = <usize>load<i32>(i, 24), N = load<i32>(i, 28), K = load<i32>(i, 32), rows = rowCount(i);
+  const dyStride = <usize>load<i32>(i, 36), dxStride = <usize>load<i32>(i, 40);
+  const panel = <usize>load<i32>(i, 44) + <usize>thread * <usize>load<i32>(i, 48), row = panel + (HALF << 1);
+  for (let k = sliceColumns(K >> 5, thread, threads), last = sliceColumns(K >> 5, thread + 1, threads); k < last; k += 32) {
+    let from = plus;
+    for (let n = 0; n < N; n += DEPTH) {
+      const count = min(DEPTH, N - n);
+      for (let r = 0; r < count; r++) {
+        unpackColumns(type, w, n + r, K, k, k + 32, row);
+        memory.copy(panel + (<usize>r << 6), row, 64);
+        memory.copy(panel + HALF + (<usize>r << 6), row + 64, 64);
+      }
+      let m = 0;
+      for (; m + 6 <= rows; m += 6) {
+        const x = dy + <usize>m * dyStride + (<usize>n << 2), offset = <usize>m * dxStride + (<usize>k << 2);
+        for (let half: usize = 0; half < 2; half++) {
+          const p = panel + half * HALF, at = offset + (half << 6);
+          gemm6<f32>(x, dyStride, p, count, dx + at, dxStride, 0, from ? from + at : 0);
+          gemm6<f32>(x, dyStride, p + 32, count, dx + at + 32, dxStride, 0, from ? from + at + 32 : 0);
+        }
+      }
+      for (; m < rows; m++) {
+        const x = dy + <usize>m * dyStride + (<usize>n << 2), at = <usize>m * dxStride + (<usize>k << 2);
+        gemv<f32>(x, panel, count, dx + at, 0, from ? from + at : 0);
+        gemv<f32>(x, panel + HALF, count, dx + at + 64, 0, from ? from + at + 64 : 0);
+      }
+      from = dx;
+    }
+  }
+}
+
+/** Adds what stood there, if anything, and stores eight numbers. */
+// @ts-ignore: decorator
+@inline
+function addStore8(y: usize, from: usize, a: v128, b: v128): void {
+  if (from) {
+    a = f32x4.add(a, v128.load(from));
+    b = f32x4.add(b, v128.load(from, 16));
+  }
+  v128.store(y, a);
+  v128.store(y, b, 16);
+}
+
+/** Eight rows of dW by six columns: as `gemm6`, but the terms of a sum stand `stride` apart in x, and its columns side by side. */
+function outer6(x: usize, stride: usize, panel: usize, count: i32, y: usize, from: usize): void {
+  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0;
+  let b0 = a0, b1 = a0, b2 = a0, b3 = a0, b4 = a0, b5 = a0;
+  for (const end = panel + (<usize>count << 6); panel < end; panel += 64, x += stride) {
+    const da = v128.load(panel), db = v128.load(panel, 16);
+    let v = v128.load32_splat(x);
+    a0 = madd(v, da, a0);
+    b0 = madd(v, db, b0);
+    v = v128.load32_splat(x, 4);
+    a1 = madd(v, da, a1);
+    b1 = madd(v, db, b1);
+    v = v128.load32_splat(x, 8);
+    a2 = madd(v, da, a2);
+    b2 = madd(v, db, b2);
+    v = v128.load32_splat(x, 12);
+    a3 = madd(v, da, a3);
+    b3 = madd(v, db, b3);
+    v = v128.load32_splat(x, 16);
+    a4 = madd(v, da, a4);
+    b4 = madd(v, db, b4);
+    v = v128.load32_splat(x, 20);
+    a5 = madd(v, da, a5);
+    b5 = madd(v, db, b5);
+  }
+  addStore8(y, from, a0, b0);
+  addStore8(y + 64, from ? from + 64 : 0, a1, b1);
+  addStore8(y + 128, from ? from + 128 : 0, a2, b2);
+  addStore8(y + 192, from ? from + 192 : 0, a3, b3);
+  addStore8(y + 256, from ? from + 256 : 0, a4, b4);
+  addStore8(y + 320, from ? from + 320 : 0, a5, b5);
+}
+
+/** Eight rows by two columns: what six leave of a multiple of 32. */
+function outer2(x: usize, stride: usize, panel: usize, count: i32, y: usize, from: usize): void {
+  let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
+  for (const end = panel + (<usize>count << 6); panel < end; panel += 64, x += stride) {
+    const da = v128.load(panel), db = v128.load(panel, 16);
+    let v = v128.load32_splat(x);
+    a0 = madd(v, da, a0);
+    b0 = madd(v, db, b0);
+    v = v128.load32_splat(x, 4);
+    a1 = madd(v, da, a1);
+    b1 = madd(v, db, b1);
+  }
+  addStore8(y, from, a0, b0);
+  addStore8(y + 64, from ? from + 64 : 0, a1, b1);
+}
+
+/**
+ * dW = dyᵀ x (+ plus). Arguments: dy, x, plus, dW, groups of 16 rows of W, K (padded columns), dy stride, x stride, panels,
+ * bytes of a thread's panel. `plus` lies as dW does.
+ */
+export function linearWeight(i: usize, thread: i32, threads: i32): void {
+  const dy = <usize>load<i32>(i, 8), x = <usize>load<i32>(i, 12), plus = <usize>load<i32>(i, 16), dw = <usize>load<i32>(i, 20);
+  const groups = load<i32>(i, 24), K = load<i32>(i, 28), dyStride = <usize>load<i32>(i, 32), xStride = <usize>load<i32>(i, 36);
+  const panel = <usize>load<i32>(i, 40) + <usize>thread * <usize>load<i32>(i, 44), rows = rowCount(i);
+  for (let g = sliceColumns(groups >> 1, thread, threads) >> 4, end = sliceColumns(groups >> 1, thread + 1, threads) >> 4; g < end; g++) {
+    let from = plus;
+    for (let m = 0; m < rows; m += DEPTH) {
+      const count = min(DEPTH, rows - m);
+      for (let r = 0; r < count; r++) memory.copy(panel + (<usize>r << 6), dy + <usize>(m + r) * dyStride + (<usize>g << 6), 64);
+      const xm = x + <usize>m * xStride;
+      for (let k = 0, step = 6; k < K; k += step) {
+        if (k + 6 > K) step = 2;
+        const at = (<usize>g * <usize>K + <usize>k) << 6, xk = xm + (<usize>k << 2);
+        for (let half: usize = 0; half < 64; half += 32) {
+          if (step == 6) outer6(xk, xStride, panel + half, count, dw + at + half, from ? from + at + half : 0);
+          else outer2(xk, xStride, panel + half, count, dw + at + half, from ? from + at + half : 0);
+        }
+      }
+      from = dw;
+    }
+  }
+}
+
+/** The sum of the rows of dy (+ plus), each thread its own columns. Arguments: dy, plus, y, K (padded width), dy stride. */
+export function sumRows(i: usize, thread: i32, threads: i32): void {
+  const dy = <usize>load<i32>(i, 8), plus = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16), K = load<i32>(i, 20);
+  const stride = <usize>load<i32>(i, 24), rows = rowCount(i);
+  const first = <usize>sliceColumns(K >> 5, thread, threads) << 2, last = <usize>sliceColumns(K >> 5, thread + 1, threads) << 2;
+  for (let k = first; k < last; k += 16) {
+    let sum = plus ? v128.load(plus + k) : f32x4.splat(0);
+    for (let m = 0; m < rows; m++) sum = f32x4.add(sum, v128.load(dy + <usize>m * stride + k));
+    v128.store(y + k, sum);
+  }
+}
+
+/**
+ * The gradient of a table: rows of dy added up where their tokens, or positions, point (+ plus). Each thread has its own columns.
+ * Arguments: dy, plus, y, groups of 16 rows of the table, K (padded width), tokens (i32 each; 0 = the row's position), dy stride.
+ */
+export function embedTable(i: usize, thread: i32, threads: i32): void {
+  const dy = <usize>load<i32>(i, 8), plus = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16), groups = load<i32>(i, 20);
+  const K = load<i32>(i, 24), tokens = <usize>load<i32>(i, 28), stride = <usize>load<i32>(i, 32), rows = rowCount(i);
+  const first = sliceColumns(K >> 5, thread, threads), last = sliceColumns(K >> 5, thread + 1, threads);
+  if (plus != y) {
+    for (let g = 0; g < groups; g++) {
+      const at = (<usize>g * <usize>K + <usize>first) << 6, bytes = <usize>(last - first) << 6;
+      if (plus) memory.copy(y + at, plus + at, bytes);
+      else memory.fill(y + at, 0, bytes);
+    }
+  }
+  for (let m = 0; m < rows; m++) {
+    const row = tokens ? load<i32>(tokens + (<usize>m << 2)) : position() + m, from = dy + <usize>m * stride;
+    const to = y + ((<usize>(row >> 4) * <usize>K) << 6) + (<usize>(row & 15) << 2);
+    for (let k = <usize>first; k < <usize>last; k++) {
+      const at = to + (k << 6);
+      store<f32>(at, load<f32>(at) + load<f32>(from + (k << 2)));
+    }
+  }
+}
