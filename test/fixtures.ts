@@ -107,6 +107,27 @@ export interface Stories260KReference {
   readonly perplexity: PerplexityReference;
 }
 
+/** The gradient of one parameter, flat in the order of our rows. */
+export interface GradientReference {
+  /** Euclidean. */
+  readonly norm: number;
+  /** Its scalar product with ±1: minus where bit 13 of (index · 2654435761) is set. */
+  readonly signed: number;
+  /** Every `stride`-th element, from the first. */
+  readonly stride: number;
+  readonly sample: Floats;
+}
+
+/** `gradients.json`, one model: the mean cross-entropy of one sequence. */
+export interface GradientsReference {
+  readonly ids: readonly number[];
+  /** Negative: ignored. */
+  readonly targets: readonly number[];
+  /** Nats. */
+  readonly loss: number;
+  readonly parameters: Readonly<Record<string, GradientReference>>;
+}
+
 /** A file of test/fixtures, e.g. `models/qwen3`. */
 export function fixturePath(name: string): string {
   return join(import.meta.dirname, "fixtures", name);
@@ -123,6 +144,11 @@ export function readSmolLM2Reference(): SmolLM2Reference {
 
 export function readStories260KReference(): Stories260KReference {
   return readJson("stories260k.reference.json") as Stories260KReference;
+}
+
+/** By the name of the small random model. */
+export function readGradientsReference(): Readonly<Record<string, GradientsReference>> {
+  return (readJson("gradients.json") as { models: Record<string, GradientsReference> }).models;
 }
 
 /** Float arrays stand in the files as `{shape, f32}`, their bytes little-endian in base64. */

@@ -129,9 +129,23 @@ function inverting(): (table: RopeTable) => RopeTable {
   return (table) => {
     let inverse = inverses.get(table);
     if (!inverse) {
-      inverse = { cosines: table.cosines, sines: table.sines.map((sine) => -sine) };
+      inverse = inverseOf(table);
       inverses.set(table, inverse);
     }
     return inverse;
+  };
+}
+
+/** Made when it is first asked for, as `table` may be. */
+function inverseOf(table: RopeTable): RopeTable {
+  let sines: Float32Array | undefined;
+  return {
+    get cosines() {
+      return table.cosines;
+    },
+    get sines() {
+      sines ??= table.sines.map((sine) => -sine);
+      return sines;
+    },
   };
 }

@@ -1,5 +1,5 @@
 /** A schedule of a model as a graph: embed, play the steps, take the tail, project. */
-import { Graph, type RopeTable } from "../engine/graph.ts";
+import { Graph, type RopeTable, type Value } from "../engine/graph.ts";
 import type { Parameter } from "../engine/parameter.ts";
 import { hasAttention, hasFfn, type Steps } from "../schedule/schedule.ts";
 import type { ModelConfig } from "./config.ts";
@@ -15,19 +15,26 @@ export interface NetworkOptions {
 }
 
 export function network(config: ModelConfig, steps: Steps, options: NetworkOptions): Graph {
-  const family = familyOf(config);
   const g = new Graph();
-  let x = family.embed(g, config);
-  steps.forEach((step, i) => {
-    if (options.hidden) g.output(hiddenName(i), x);
-    if (hasAttention(step)) x = family.attention(g, x, config, step.block, options.table);
-    if (hasFfn(step)) x = family.ffn(g, x, config, step.block);
-  });
-  if (options.hidden) g.output(hiddenName(steps.length), x);
-  const logits = family.head(g, g.tail(x), config);
+  const boundaries = playSteps(g, config, steps, options.table);
+  if (options.hidden) boundaries.forEach((x, i) => g.output(hiddenName(i), x));
+  const logits = familyOf(config).head(g, g.tail(boundaries.at(-1)!), config);
   if (options.loss) g.output("loss", g.crossEntropy(logits));
   else g.output("logits", logits);
   return g;
+}
+
+/** Embeds the tokens and plays the steps; the residual stream before every step and after the last. */
+export function playSteps(g: Graph, config: ModelConfig, steps: Steps, table: RopeTable): readonly Value[] {
+  const family = familyOf(config);
+  let x = family.embed(g, config);
+  const boundaries = [x];
+  for (const step of steps) {
+    if (hasAttention(step)) x = family.attention(g, x, config, step.block, table);
+    if (hasFfn(step)) x = family.ffn(g, x, config, step.block);
+    boundaries.push(x);
+  }
+  return boundaries;
 }
 
 export const hiddenName = (step: number): string => `hidden ${step}`;
