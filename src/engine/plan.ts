@@ -95,18 +95,26 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
     scratchBytes:
       limits.threads * scratchBytesPerThread + (limits.threads > 1 ? most(scratch.map(({ shared }) => shared)) : 0),
     scratchBytesPerThread,
-    panelBytes: panelBytes(parameters, storage),
+    panelBytes: panelBytes(parameters, storage, limits.maxRows),
     barriers: one.filter((barrier) => barrier).length + 1,
   };
 }
 
 /**
- * Bytes of the panel in which a thread unpacks 16 rows of the widest quantized matrix: 576 for each block of 32 columns, 640
- * with minima, and the sums before it (kernels/linear-integer.ts).
+ * Bytes of a thread's scratch for products. Quantized: a panel of 16 rows of the widest matrix, 576 for each block of 32
+ * columns, 640 with minima, and the sums before it (kernels/linear-integer.ts); floats: 64 for each row of activations
+ * (kernels/linear-float.ts).
  */
-function panelBytes(parameters: readonly Parameter[], storage: (parameter: Parameter) => StorageType): number {
-  const quantized = parameters.filter((p) => p.kind === "matrix" && storageLayouts[storage(p)].activations !== "f32");
-  return align(128 + Math.max(0, ...quantized.map((p) => (padded(p.columns) / BLOCK) * 640)));
+function panelBytes(
+  parameters: readonly Parameter[],
+  storage: (parameter: Parameter) => StorageType,
+  maxRows: number,
+): number {
+  const needs = parameters.map((p) => {
+    if (p.kind === "vector") return 0;
+    return storageLayouts[storage(p)].activations === "f32" ? 64 * maxRows : 128 + (padded(p.columns) / BLOCK) * 640;
+  });
+  return align(Math.max(0, ...needs));
 }
 
 /** First fit over lifetimes: a buffer lives from the instruction that writes it to the last that reads it. */
