@@ -117,7 +117,10 @@ function panelBytes(
   return align(Math.max(0, ...needs));
 }
 
-/** First fit over lifetimes: a buffer lives from the instruction that writes it to the last that reads it. */
+/**
+ * First fit over lifetimes: a buffer lives from the instruction that writes it to the last that reads it, and one more, so
+ * that what follows without a barrier does not need one for its place. What is wanted in floats and in integers lives as one.
+ */
 function allocate(
   instructions: readonly Instruction[],
   size: (buffer: Buffer) => number,
@@ -128,6 +131,10 @@ function allocate(
       lastUse.set(buffer, buffer.output === undefined ? i : Number.POSITIVE_INFINITY);
     }
   });
+  for (const { writes } of instructions) {
+    const last = Math.max(...writes.map((buffer) => lastUse.get(buffer)!));
+    for (const buffer of writes) lastUse.set(buffer, Math.max(last, lastUse.get(buffer)!));
+  }
   const offsets = new Map<Buffer, number>();
   const live: { begin: number; end: number; until: number; buffer: Buffer }[] = [];
   let bytes = 0;
@@ -137,7 +144,7 @@ function allocate(
       if (offsets.has(buffer)) continue;
       const length = size(buffer);
       unshared += length;
-      for (let j = live.length - 1; j >= 0; j--) if (live[j]!.until < i) live.splice(j, 1);
+      for (let j = live.length - 1; j >= 0; j--) if (live[j]!.until + 1 < i) live.splice(j, 1);
       const heir = live.find(
         (region) =>
           region.buffer === instruction.inPlaceOf && region.until === i && region.end - region.begin === length,
