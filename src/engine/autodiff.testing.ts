@@ -66,6 +66,7 @@ export const subjects: Readonly<Record<string, (g: Graph, x: Value, sizes: Sizes
     g.swiglu(g.linear(x, matrix("gate", ffn, x.width)), g.linear(x, matrix("up", ffn, x.width))),
   gelu: (g, x, { ffn }) => g.gelu(g.linear(x, matrix("w", ffn, x.width))),
   add: (g, x) => g.add(g.add(x, g.embed(matrix("positions", VOCAB, x.width), "positions")), x),
+  "x + W x": (g, x) => g.add(x, g.linear(x, matrix("w", x.width, x.width))),
   columns: (g, x) => {
     const half = Math.ceil(x.width / 2);
     return g.add(g.columns(x, 0, half), g.columns(x, x.width - half, half));

@@ -131,13 +131,12 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
       { region: "panels" },
       { size: "panel" },
     ];
-    const columns = residual ? [y, residual] : [y];
-    const reads = residual ? [input, residual] : [input];
-    const own = replicated.has(x) ? { ownRow: input } : {};
-    emit(value, storageLayouts[type].kernel, words, reads, {
-      columns,
-      ...own,
-      ...(residual && { inPlaceOf: residual }),
+    // What is read whole is not in place, nor one's own columns: x + W x reads x as both.
+    const inPlace = residual !== undefined && residual !== input;
+    emit(value, storageLayouts[type].kernel, words, residual ? [input, residual] : [input], {
+      columns: inPlace ? [y, residual] : [y],
+      ...(replicated.has(x) && { ownRow: input }),
+      ...(inPlace && { inPlaceOf: residual }),
     });
   };
 

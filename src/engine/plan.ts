@@ -1,6 +1,6 @@
 /** Instructions → places and barriers. Buffers whose lives do not overlap share memory. */
 import { type CacheType, cacheBytes, scratchBytes, TILE } from "./attention-layout.ts";
-import { BACKWARD_PANEL_BYTES, backwardScratchBytes } from "./backward/lower.ts";
+import { backwardPanelBytes, backwardScratchBytes } from "./backward/lower.ts";
 import { isBackward } from "./backward/operations.ts";
 import { barriers } from "./barriers.ts";
 import type { Graph } from "./graph.ts";
@@ -103,21 +103,35 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
     scratchBytes:
       limits.threads * scratchBytesPerThread + (limits.threads > 1 ? most(scratch.map(({ shared }) => shared)) : 0),
     scratchBytesPerThread,
-    panelBytes: Math.max(panelBytes(parameters, storage), backward ? align(BACKWARD_PANEL_BYTES) : 0),
+    panelBytes: Math.max(
+      panelBytes(parameters, storage, limits.maxRows),
+      backward ? align(backwardPanelBytes(limits.maxRows)) : 0,
+    ),
     barriers: one.filter((barrier) => barrier).length + 1,
   };
 }
 
 /**
- * Bytes of the panel in which a thread unpacks 16 rows of the widest quantized matrix: 576 for each block of 32 columns, 640
- * with minima, and the sums before it (kernels/linear-integer.ts).
+ * Bytes of a thread's scratch for products. Quantized: a panel of 16 rows of the widest matrix, 576 for each block of 32
+ * columns, 640 with minima, and the sums before it (kernels/linear-integer.ts); floats: 64 for each row of activations
+ * (kernels/linear-float.ts).
  */
-function panelBytes(parameters: readonly Parameter[], storage: (parameter: Parameter) => StorageType): number {
-  const quantized = parameters.filter((p) => p.kind === "matrix" && storageLayouts[storage(p)].activations !== "f32");
-  return align(128 + Math.max(0, ...quantized.map((p) => (padded(p.columns) / BLOCK) * 640)));
+function panelBytes(
+  parameters: readonly Parameter[],
+  storage: (parameter: Parameter) => StorageType,
+  maxRows: number,
+): number {
+  const needs = parameters.map((p) => {
+    if (p.kind === "vector") return 0;
+    return storageLayouts[storage(p)].activations === "f32" ? 64 * maxRows : 128 + (padded(p.columns) / BLOCK) * 640;
+  });
+  return align(Math.max(0, ...needs));
 }
 
-/** First fit over lifetimes: a buffer lives from the instruction that writes it to the last that reads it. */
+/**
+ * First fit over lifetimes: a buffer lives from the instruction that writes it to the last that reads it, and one more, so
+ * that what follows without a barrier does not need one for its place. What is wanted in floats and in integers lives as one.
+ */
 function allocate(
   instructions: readonly Instruction[],
   size: (buffer: Buffer) => number,
@@ -128,6 +142,10 @@ function allocate(
       lastUse.set(buffer, buffer.output === undefined ? i : Number.POSITIVE_INFINITY);
     }
   });
+  for (const { writes } of instructions) {
+    const last = Math.max(...writes.map((buffer) => lastUse.get(buffer)!));
+    for (const buffer of writes) lastUse.set(buffer, Math.max(last, lastUse.get(buffer)!));
+  }
   const offsets = new Map<Buffer, number>();
   const live: { begin: number; end: number; until: number; buffer: Buffer }[] = [];
   let bytes = 0;
@@ -137,7 +155,7 @@ function allocate(
       if (offsets.has(buffer)) continue;
       const length = size(buffer);
       unshared += length;
-      for (let j = live.length - 1; j >= 0; j--) if (live[j]!.until < i) live.splice(j, 1);
+      for (let j = live.length - 1; j >= 0; j--) if (live[j]!.until + 1 < i) live.splice(j, 1);
       const heir = live.find(
         (region) =>
           region.buffer === instruction.inPlaceOf && region.until === i && region.end - region.begin === length,

@@ -17,7 +17,7 @@ export interface NetworkOptions {
 export function network(config: ModelConfig, steps: Steps, options: NetworkOptions): Graph {
   const g = new Graph();
   const boundaries = playSteps(g, config, steps, options.table);
-  if (options.hidden) boundaries.forEach((x, i) => g.output(hiddenName(i), x));
+  if (options.hidden) for (const [i, x] of boundaries.entries()) g.output(hiddenName(i), x);
   const logits = familyOf(config).head(g, g.tail(boundaries.at(-1)!), config);
   if (options.loss) g.output("loss", g.crossEntropy(logits));
   else g.output("logits", logits);

@@ -12,7 +12,8 @@ const scratch: readonly Word[] = [{ region: "scratch" }, { size: "scratch" }];
 
 /** Rows that a panel of `linearInput` and `linearWeight` has, of 32 numbers; a row more to unpack to. */
 const DEPTH = 256;
-export const BACKWARD_PANEL_BYTES = (DEPTH + 1) * 32 * 4;
+/** Bytes of a thread's panel, and of the sums behind it: 16 for each row of the play. */
+export const backwardPanelBytes = (rows: number): number => (DEPTH + 1) * 32 * 4 + rows * 16 * 4;
 
 /** Bytes of scratch of each thread for attention's backward pass over `rows` rows: two numbers each. */
 export const backwardScratchBytes = (rows: number): number => 2 * 4 * Math.ceil(rows / 4) * 4;
@@ -40,10 +41,9 @@ export function lowerBackward(
       const { weight } = op;
       const type = storageLayouts[storage(weight)].id;
       const sizes = [padded(weight.rows), padded(weight.columns), stride(op.dy), stride(value)];
-      return instruction(
-        [at(op.dy), { parameter: weight }, type, at(plus), at(value), ...sizes, ...panels],
-        plus,
-      );
+      // Other threads read dy whole: where it is also what is added, as in x + W x, the result needs a place of its own.
+      const place = plus === op.dy ? undefined : plus;
+      return instruction([at(op.dy), { parameter: weight }, type, at(plus), at(value), ...sizes, ...panels], place);
     }
     case "linearWeight":
       return instruction(
@@ -101,10 +101,7 @@ export function lowerBackward(
     case "geluInput":
       return instruction([at(op.dy), at(op.a), at(value), padded(value.width)], op.dy);
     case "columnsInput":
-      return instruction(
-        [at(op.dy), op.first, at(plus), at(value), op.dy.width, stride(op.dy), stride(value)],
-        plus,
-      );
+      return instruction([at(op.dy), op.first, at(plus), at(value), op.dy.width, stride(op.dy), stride(value)], plus);
     case "tailInput":
       return instruction([at(op.dy), at(value), stride(value)]);
     case "meanInput":

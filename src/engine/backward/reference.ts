@@ -19,6 +19,9 @@ export interface BackwardInput {
 }
 
 const zeros = (rows: number, width: number): Matrix => Array.from({ length: rows }, () => new Float64Array(width));
+const addTo = (row: Float64Array, more: Float64Array): void => {
+  for (let c = 0; c < more.length; c++) row[c]! += more[c]!;
+};
 const total = (row: Float64Array): number => row.reduce((sum, v) => sum + v, 0);
 
 /** [value.rows, value.width] */
@@ -27,22 +30,30 @@ export function computeBackward(value: Value, op: BackwardOperation, input: Back
   const result = resultOf(value, input);
   const plus = "plus" in op && op.plus ? of(op.plus) : undefined;
   const dy = "dy" in op ? of(op.dy) : [];
-  const addRows = (more: Matrix) => more.forEach((row, m) => row.forEach((v, c) => (result[m]![c]! += v)));
+  const addRows = (more: Matrix): void => {
+    for (const [m, row] of more.entries()) addTo(result[m]!, row);
+  };
   if (plus) addRows(plus);
 
   switch (op.kind) {
     case "linearInput": {
       const w = weights(op.weight);
-      dy.forEach((row, m) =>
-        row.forEach((d, n) => {
+      for (const [m, row] of dy.entries()) {
+        for (const [n, d] of row.entries()) {
           for (let k = 0; k < value.width; k++) result[m]![k]! += d * w[n * value.width + k]!;
-        }),
-      );
+        }
+      }
       break;
     }
     case "linearWeight": {
       const x = of(op.x);
-      dy.forEach((row, m) => row.forEach((d, n) => x[m]!.forEach((v, k) => (result[n]![k]! += d * v))));
+      for (const [m, row] of dy.entries()) {
+        for (const [n, d] of row.entries())
+          addTo(
+            result[n]!,
+            x[m]!.map((v) => d * v),
+          );
+      }
       break;
     }
     case "sumRows":
@@ -50,7 +61,7 @@ export function computeBackward(value: Value, op: BackwardOperation, input: Back
       break;
     case "embedTable": {
       const index = input.index(op.indices);
-      dy.forEach((row, m) => row.forEach((d, c) => (result[index[m]!]![c]! += d)));
+      for (const [m, row] of dy.entries()) addTo(result[index[m]!]!, row);
       break;
     }
     case "rmsNormInput":
@@ -115,14 +126,16 @@ export function computeBackward(value: Value, op: BackwardOperation, input: Back
       addRows(dy.map((row, m) => row.map((d, c) => d * geluSlope(of(op.a)[m]![c]!))));
       break;
     case "columnsInput":
-      dy.forEach((row, m) => row.forEach((d, c) => (result[m]![op.first + c]! += d)));
+      for (const [m, row] of dy.entries()) addTo(result[m]!.subarray(op.first), row);
       break;
     case "tailInput":
-      dy.forEach((row, m) => result[input.tail + m]!.set(row));
+      for (const [m, row] of dy.entries()) result[input.tail + m]!.set(row);
       break;
     case "meanInput": {
       const counted = input.targets.filter((target) => target >= 0).length;
-      result.forEach((row, m) => (row[0] = input.targets[m]! >= 0 ? 1 / counted : 0));
+      result.forEach((row, m) => {
+        row[0] = input.targets[m]! >= 0 ? 1 / counted : 0;
+      });
       break;
     }
     case "crossEntropyInput":

@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { differentiate, gradientName } from "../autodiff.ts";
 import {
   matrix,
   type Played,
@@ -13,6 +12,7 @@ import {
   uniform,
   VOCAB,
 } from "../autodiff.testing.ts";
+import { differentiate, gradientName } from "../autodiff.ts";
 import { Graph, type Value } from "../graph.ts";
 import type { Parameter, StorageType } from "../parameter.ts";
 import { type Plan, plan } from "../plan.ts";
@@ -56,7 +56,12 @@ interface Loaded {
 }
 
 /** The graph with these values; matrices that are not trained are kept as `type`. */
-function load(player: WasmPlayer, graph: Graph, values: ReadonlyMap<string, Float32Array>, type: StorageType = "f32"): Loaded {
+function load(
+  player: WasmPlayer,
+  graph: Graph,
+  values: ReadonlyMap<string, Float32Array>,
+  type: StorageType = "f32",
+): Loaded {
   const store = new ParameterStore(player);
   const planned = planFor(graph, player.threads, (p) => (p.kind === "vector" ? "f32" : type));
   for (const parameter of planned.parameters) {
@@ -106,7 +111,10 @@ const arbitrary = fc.record({
 });
 
 const worst = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
-  Array.from(a).reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), a.length === b.length ? 0 : Infinity);
+  Array.from(a).reduce(
+    (most, value, i) => Math.max(most, Math.abs(value - b[i]!)),
+    a.length === b.length ? 0 : Infinity,
+  );
 const largest = (a: readonly number[]): number => a.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
 describe("gradients by the kernels against float64, for every build; the same bits for any number of threads", () => {
@@ -120,7 +128,10 @@ describe("gradients by the kernels against float64, for every build; the same bi
           const values = randomValues(trained, random);
           const input = played(count, Math.min(tail, count - 1), random);
           const expected = referenceGradients(graph, trained, values, input);
-          const all = players.map(({ name, player }) => ({ name, of: gradients(player, graph, trained, values, input) }));
+          const all = players.map(({ name, player }) => ({
+            name,
+            of: gradients(player, graph, trained, values, input),
+          }));
           for (const { name, of } of all) {
             for (const [parameter, reference] of expected) {
               const ours = of.get(parameter)!;

@@ -178,6 +178,32 @@ describe("the wasm player", () => {
     });
   }
 
+  for (const type of ["f32", "f16", "q8", "q4"] as const) {
+    it(`gives a row the same bits alone as among many, where columns are more than a chunk of them: ${type}`, async () => {
+      const player = await WasmPlayer.create(nodeHost, { threads: 2 });
+      players.push(player);
+      const g = new Graph();
+      const x = g.embed(matrix("embedding", VOCAB, 600));
+      g.output("y", g.add(x, g.linear(x, matrix("w", 600, 600), vector("bias", 600))));
+      const planned = plan(g, () => type, { maxRows: 20, tailRows: 1, context: 20, threads: 2 });
+      const store = new ParameterStore(player);
+      for (const parameter of planned.parameters) {
+        store.reserve(parameter, type);
+        const values = Float32Array.from({ length: parameter.rows * parameter.columns }, () => random() / 8);
+        if (parameter.kind === "vector") store.writeVector(parameter, values);
+        else store.writeRows(parameter, 0, values);
+      }
+      const program = new LoadedProgram(player, store, planned);
+      const many = Array.from({ length: 19 }, (_, i) => (i * 7) % VOCAB);
+      program.play(many, 0, many.length);
+      const expected = read(program, "y", many.length, 600);
+      many.forEach((token, row) => {
+        program.play([token], row, 1);
+        expect(read(program, "y", 1, 600)[0]).toEqual(expected[row]);
+      });
+    });
+  }
+
   for (const type of ["q8", "q4"] as const) {
     it(`lets attention make the integers that its reader needs, where heads are whole blocks: ${type}`, async () => {
       const player = await WasmPlayer.create(nodeHost, { threads: 2 });

@@ -43,7 +43,15 @@ it("begins with the shortest pause again once plays have gone well for long enou
 it("rests for several times as long as a play that stalled", () => {
   const team = new Team(2);
   team.report(0, 0, 100);
-  team.report(9, 100, 500);
+  team.report(50, 100, 500);
   expect(team.next(2499)).toBe(1);
   expect(team.next(2500)).toBe(2);
+});
+
+it("does not mind a stall in every ten milliseconds of a long play", () => {
+  const team = new Team(2);
+  for (let now = 0; now < 10_000; now += 200) {
+    team.report(20, now, now + 200);
+    expect(team.next(now)).toBe(2);
+  }
 });

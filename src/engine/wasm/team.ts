@@ -20,6 +20,8 @@ const PLAYS = 5;
 /** Stalls that are put up with, and plays without one that make one forgotten. */
 const PATIENCE = 3;
 const FORGET = 20;
+/** One stall, of some ms, in so many ms of play costs little. */
+const RARE = 10;
 
 export class Team {
   private readonly threads: number;
@@ -45,12 +47,13 @@ export class Team {
     if (begin > this.seen + ASLEEP) this.woken = begin;
     this.seen = end;
     if (begin < this.woken + SETTLE) return;
-    if (stalls === 0) {
+    const many = stalls - Math.floor((end - begin) / RARE);
+    if (many <= 0) {
       this.strikes = Math.max(0, this.strikes - 1 / FORGET);
       if (end > this.resume + 2 * this.pause) this.pause = SHORTEST_PAUSE;
       return;
     }
-    this.strikes += stalls;
+    this.strikes += many;
     if (this.strikes < PATIENCE) return;
     this.strikes = 0;
     this.resume = end + Math.max(this.pause, PLAYS * (end - begin));

@@ -7,7 +7,7 @@
  */
 import { position, rowCount, sliceColumns } from "./control";
 import { unpackColumns } from "./embed";
-import { gemm6, gemv } from "./linear-float";
+import { TILE, gemm, gemv } from "./linear-float";
 import { madd } from "./simd";
 
 /** Terms of a sum that a panel holds; a longer one is continued with the next panel. */
@@ -23,7 +23,8 @@ export function linearInput(i: usize, thread: i32, threads: i32): void {
   const dy = <usize>load<i32>(i, 8), w = <usize>load<i32>(i, 12), type = load<i32>(i, 16), plus = <usize>load<i32>(i, 20);
   const dx = <usize>load<i32>(i, 24), N = load<i32>(i, 28), K = load<i32>(i, 32), rows = rowCount(i);
   const dyStride = <usize>load<i32>(i, 36), dxStride = <usize>load<i32>(i, 40);
-  const panel = <usize>load<i32>(i, 44) + <usize>thread * <usize>load<i32>(i, 48), row = panel + (HALF << 1);
+  const panel = <usize>load<i32>(i, 44) + <usize>thread * <usize>load<i32>(i, 48), row = panel + (HALF << 1), sums = row + 128;
+  const tiled = rows - (rows % TILE);
   for (let k = sliceColumns(K >> 5, thread, threads), last = sliceColumns(K >> 5, thread + 1, threads); k < last; k += 32) {
     let from = plus;
     for (let n = 0; n < N; n += DEPTH) {
@@ -33,19 +34,14 @@ export function linearInput(i: usize, thread: i32, threads: i32): void {
         memory.copy(panel + (<usize>r << 6), row, 64);
         memory.copy(panel + HALF + (<usize>r << 6), row + 64, 64);
       }
-      let m = 0;
-      for (; m + 6 <= rows; m += 6) {
-        const x = dy + <usize>m * dyStride + (<usize>n << 2), offset = <usize>m * dxStride + (<usize>k << 2);
-        for (let half: usize = 0; half < 2; half++) {
-          const p = panel + half * HALF, at = offset + (half << 6);
-          gemm6<f32>(x, dyStride, p, count, dx + at, dxStride, 0, from ? from + at : 0);
-          gemm6<f32>(x, dyStride, p + 32, count, dx + at + 32, dxStride, 0, from ? from + at + 32 : 0);
+      const x = dy + (<usize>n << 2);
+      for (let half: usize = 0; half < 2; half++) {
+        const p = panel + half * HALF, y = dx + (<usize>k << 2) + (half << 6), before = from ? from + (<usize>k << 2) + (half << 6) : 0;
+        if (tiled > 0) gemm<f32>(x, dyStride, tiled, p, count, y, dxStride, 0, before, sums);
+        for (let m = tiled; m < rows; m++) {
+          const at = <usize>m * dxStride;
+          gemv<f32>(x + <usize>m * dyStride, p, count, y + at, 0, before ? before + at : 0);
         }
-      }
-      for (; m < rows; m++) {
-        const x = dy + <usize>m * dyStride + (<usize>n << 2), at = <usize>m * dxStride + (<usize>k << 2);
-        gemv<f32>(x, panel, count, dx + at, 0, from ? from + at : 0);
-        gemv<f32>(x, panel + HALF, count, dx + at + 64, 0, from ? from + at + 64 : 0);
       }
       from = dx;
     }
@@ -64,7 +60,7 @@ function addStore8(y: usize, from: usize, a: v128, b: v128): void {
   v128.store(y, b, 16);
 }
 
-/** Eight rows of dW by six columns: as `gemm6`, but the terms of a sum stand `stride` apart in x, and its columns side by side. */
+/** Eight rows of dW by six columns; the terms of a sum stand `stride` apart in x, its columns side by side. */
 function outer6(x: usize, stride: usize, panel: usize, count: i32, y: usize, from: usize): void {
   let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0;
   let b0 = a0, b1 = a0, b2 = a0, b3 = a0, b4 = a0, b5 = a0;

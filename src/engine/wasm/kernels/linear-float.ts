@@ -5,7 +5,8 @@
  * spread over a vector and meets four rows at once, so no sum across lanes is ever needed. Every output is one chain of
  * multiply-adds along K whatever the number of activation rows: prefill and decode agree to the bit.
  *
- * Arguments: x, w, bias, residual, y, K, groups, x stride, y stride (strides and addresses in bytes; 0 = absent).
+ * Arguments: x, w, bias, residual, y, K, groups, x stride, y stride (strides and addresses in bytes; 0 = absent),
+ * sums, bytes of a thread's sums.
  */
 import { ownRow, rowCount, sliceColumns } from "./control";
 import { loadHalf4, madd } from "./simd";
@@ -25,20 +26,14 @@ export function store4(y: usize, value: v128, bias: usize, residual: usize): voi
   v128.store(y, value);
 }
 
-/** Eight outputs of the row that is `offset` bytes below the first; `residual` lies as `y` does. */
-// @ts-ignore: decorator
-@inline
-function store8(y: usize, a: v128, b: v128, bias: usize, residual: usize, offset: usize): void {
-  store4(y + offset, a, bias, residual ? residual + offset : 0);
-  store4(y + offset + 16, b, bias ? bias + 16 : 0, residual ? residual + offset + 16 : 0);
-}
-
 /** The sixteen outputs of one row. */
 // @ts-ignore: decorator
 @inline
 export function store16(y: usize, a: v128, b: v128, c: v128, d: v128, bias: usize, residual: usize): void {
-  store8(y, a, b, bias, residual, 0);
-  store8(y + 32, c, d, bias ? bias + 32 : 0, residual ? residual + 32 : 0, 0);
+  store4(y, a, bias, residual);
+  store4(y + 16, b, bias ? bias + 16 : 0, residual ? residual + 16 : 0);
+  store4(y + 32, c, bias ? bias + 32 : 0, residual ? residual + 32 : 0);
+  store4(y + 48, d, bias ? bias + 48 : 0, residual ? residual + 48 : 0);
 }
 
 /** One activation row, sixteen weight rows. */
@@ -55,13 +50,21 @@ export function gemv<T>(x: usize, w: usize, K: i32, y: usize, bias: usize, resid
   store16(y, a, b, c, d, bias, residual);
 }
 
-/** Six activation rows, eight weight rows: twelve accumulators, two weights and one activation fill 15 of 16 registers. */
-export function gemm6<T>(x: usize, xStride: usize, w: usize, K: i32, y: usize, yStride: usize, bias: usize, residual: usize): void {
-  let x1 = x + xStride, x2 = x1 + xStride, x3 = x2 + xStride, x4 = x3 + xStride, x5 = x4 + xStride;
-  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0;
-  let b0 = a0, b1 = a0, b2 = a0, b3 = a0, b4 = a0, b5 = a0;
-  for (const end = x + (<usize>K << 2); x < end; x += 8, x1 += 8, x2 += 8, x3 += 8, x4 += 8, x5 += 8) {
-    let wa = loadWeights<T>(w, 0), wb = loadWeights<T>(w, 16);
+/** Columns of a chunk: 16 weight rows of it (16 kB as f32) and four activation rows stay in the first cache. */
+const CHUNK: i32 = 256;
+/** Activation rows that meet the weights at once. */
+export const TILE: i32 = 4;
+
+/**
+ * Adds `count` columns to the sums of four activation rows and eight weight rows, a row of sums every 64 bytes. One column a
+ * step: V8 moves the loads of a loop's body to its front, and those of two columns with eight sums are more than 16 registers.
+ */
+function addColumns<T>(x: usize, xStride: usize, w: usize, count: i32, sums: usize): void {
+  let x1 = x + xStride, x2 = x1 + xStride, x3 = x2 + xStride;
+  let a0 = v128.load(sums), a1 = v128.load(sums, 64), a2 = v128.load(sums, 128), a3 = v128.load(sums, 192);
+  let b0 = v128.load(sums, 16), b1 = v128.load(sums, 80), b2 = v128.load(sums, 144), b3 = v128.load(sums, 208);
+  for (const end = x + (<usize>count << 2); x < end; x += 4, x1 += 4, x2 += 4, x3 += 4) {
+    const wa = loadWeights<T>(w, 0), wb = loadWeights<T>(w, 16);
     let v = v128.load32_splat(x);
     a0 = madd(v, wa, a0);
     b0 = madd(v, wb, b0);
@@ -74,40 +77,36 @@ export function gemm6<T>(x: usize, xStride: usize, w: usize, K: i32, y: usize, y
     v = v128.load32_splat(x3);
     a3 = madd(v, wa, a3);
     b3 = madd(v, wb, b3);
-    v = v128.load32_splat(x4);
-    a4 = madd(v, wa, a4);
-    b4 = madd(v, wb, b4);
-    v = v128.load32_splat(x5);
-    a5 = madd(v, wa, a5);
-    b5 = madd(v, wb, b5);
-    wa = loadWeights<T>(w, 64);
-    wb = loadWeights<T>(w, 80);
-    v = v128.load32_splat(x, 4);
-    a0 = madd(v, wa, a0);
-    b0 = madd(v, wb, b0);
-    v = v128.load32_splat(x1, 4);
-    a1 = madd(v, wa, a1);
-    b1 = madd(v, wb, b1);
-    v = v128.load32_splat(x2, 4);
-    a2 = madd(v, wa, a2);
-    b2 = madd(v, wb, b2);
-    v = v128.load32_splat(x3, 4);
-    a3 = madd(v, wa, a3);
-    b3 = madd(v, wb, b3);
-    v = v128.load32_splat(x4, 4);
-    a4 = madd(v, wa, a4);
-    b4 = madd(v, wb, b4);
-    v = v128.load32_splat(x5, 4);
-    a5 = madd(v, wa, a5);
-    b5 = madd(v, wb, b5);
-    w += sizeof<T>() * 32;
+    w += sizeof<T>() << 4;
   }
-  store8(y, a0, b0, bias, residual, 0);
-  store8(y, a1, b1, bias, residual, yStride);
-  store8(y, a2, b2, bias, residual, yStride << 1);
-  store8(y, a3, b3, bias, residual, 3 * yStride);
-  store8(y, a4, b4, bias, residual, yStride << 2);
-  store8(y, a5, b5, bias, residual, 5 * yStride);
+  v128.store(sums, a0);
+  v128.store(sums, b0, 16);
+  v128.store(sums, a1, 64);
+  v128.store(sums, b1, 80);
+  v128.store(sums, a2, 128);
+  v128.store(sums, b2, 144);
+  v128.store(sums, a3, 192);
+  v128.store(sums, b3, 208);
+}
+
+/**
+ * The first `rows` activation rows, a multiple of four, by 16 weight rows: chunk after chunk of columns, all rows within one, so
+ * that the weights are read from memory once. `sums` has 64 bytes for each row.
+ */
+export function gemm<T>(x: usize, xStride: usize, rows: i32, w: usize, K: i32, y: usize, yStride: usize, bias: usize, residual: usize, sums: usize): void {
+  memory.fill(sums, 0, <usize>rows << 6);
+  for (let k = 0; k < K; k += CHUNK) {
+    const from = w + ((<usize>k * sizeof<T>()) << 4), count = min(CHUNK, K - k), column = x + (<usize>k << 2);
+    for (let m = 0; m < rows; m += TILE) {
+      const xm = column + <usize>m * xStride, to = sums + (<usize>m << 6);
+      addColumns<T>(xm, xStride, from, count, to);
+      addColumns<T>(xm, xStride, from + (sizeof<T>() << 3), count, to + 32);
+    }
+  }
+  for (let m = 0; m < rows; m++, sums += 64) {
+    const offset = <usize>m * yStride, to = residual ? residual + offset : 0;
+    store16(y + offset, v128.load(sums), v128.load(sums, 16), v128.load(sums, 32), v128.load(sums, 48), bias, to);
+  }
 }
 
 // @ts-ignore: decorator
@@ -116,19 +115,14 @@ function linear<T>(i: usize, thread: i32, threads: i32): void {
   let x = <usize>load<i32>(i, 8);
   const w = <usize>load<i32>(i, 12), bias = <usize>load<i32>(i, 16);
   const residual = <usize>load<i32>(i, 20), y = <usize>load<i32>(i, 24), K = load<i32>(i, 28), groups = load<i32>(i, 32);
-  const xStride = <usize>load<i32>(i, 36), yStride = <usize>load<i32>(i, 40), rows = rowCount(i);
+  const xStride = <usize>load<i32>(i, 36), yStride = <usize>load<i32>(i, 40), rows = rowCount(i), tiled = rows - (rows % TILE);
+  const sums = <usize>load<i32>(i, 44) + <usize>thread * <usize>load<i32>(i, 48);
   if (ownRow(i)) x += <usize>thread * xStride;
   const groupBytes = (<usize>K * sizeof<T>()) << 4;
   for (let g = sliceColumns(groups >> 1, thread, threads) >> 4, end = sliceColumns(groups >> 1, thread + 1, threads) >> 4; g < end; g++) {
-    const wg = w + <usize>g * groupBytes, column = <usize>g << 6;
-    const biasG = bias ? bias + column : 0;
-    let m = 0;
-    for (; m + 6 <= rows; m += 6) {
-      const xm = x + <usize>m * xStride, offset = <usize>m * yStride + column;
-      gemm6<T>(xm, xStride, wg, K, y + offset, yStride, biasG, residual ? residual + offset : 0);
-      gemm6<T>(xm, xStride, wg + (sizeof<T>() << 3), K, y + offset + 32, yStride, biasG ? biasG + 32 : 0, residual ? residual + offset + 32 : 0);
-    }
-    for (; m < rows; m++) {
+    const wg = w + <usize>g * groupBytes, column = <usize>g << 6, biasG = bias ? bias + column : 0;
+    if (tiled > 0) gemm<T>(x, xStride, tiled, wg, K, y + column, yStride, biasG, residual ? residual + column : 0, sums);
+    for (let m = tiled; m < rows; m++) {
       const offset = <usize>m * yStride + column;
       gemv<T>(x + <usize>m * xStride, wg, K, y + offset, biasG, residual ? residual + offset : 0);
     }
