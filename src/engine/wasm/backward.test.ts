@@ -197,6 +197,40 @@ describe("the product with frozen weights", () => {
   }
 });
 
+it("the product reads the numbers that a file's Q4_1 blocks stand for", () => {
+  const [weight, table] = [matrix("w", 300, 64), matrix("dy", VOCAB, 300)];
+  const graph = new Graph();
+  const dy = graph.embed(table);
+  graph.output("dx", graph.record({ kind: "linearInput", dy, weight, plus: undefined }, 64, "all"));
+  const random = uniform(9);
+  const blocks = Uint8Array.from({ length: 300 * 2 * 20 }, (_, i) => {
+    // A block begins with its scale and its minimum, f16: the high bytes make them about 0.02 and -0.2.
+    const high = { 1: 0x24, 3: 0xb2 }[i % 20];
+    return high ?? Math.floor((random() + 1) * 128);
+  });
+  for (const { name, player } of players) {
+    const store = new ParameterStore(player);
+    store.reserve(weight, "q4_1");
+    store.landing(weight, 0, 300, "Q4_1").set(blocks);
+    store.settle(weight, 0, 300, "Q4_1");
+    store.reserve(table, "f32");
+    store.writeRows(table, 0, randomValues([table], uniform(2)).get("dy")!);
+    const program = new LoadedProgram(
+      player,
+      store,
+      planFor(graph, player.threads, (p) => store.type(p)),
+    );
+    const { tokens } = played(ROWS, 0, uniform(3));
+    program.play(tokens, 0, 0);
+    const reference = new ReferencePlayer(graph, (p) => store.read(p));
+    const expected = reference.output(reference.play({ tokens }), "dx").flatMap((row) => [...row]);
+    expect(largest(expected)).toBeGreaterThan(0.1);
+    expect(worst(program.output("dx", ROWS).data, expected), name).toBeLessThan(2e-5);
+    program.dispose();
+    store.dispose();
+  }
+});
+
 it("rows beyond a panel are added to the sums that it left", async () => {
   const graph = new Graph();
   const dy = graph.embed(matrix("dy", VOCAB, 33));
