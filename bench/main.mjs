@@ -23,7 +23,7 @@ const usage = `usage: npm run bench -- [${Object.keys(benchmarks).join("] [")}] 
   --threads N        threads of every engine (2)
   --rounds N         rounds that count (9; with --quick 3)
   --tokens N         tokens decoded in a round (48; with --quick 16)
-  --quick            some two minutes: fewer rounds, tokens and models
+  --quick            some two minutes: fewer rounds, tokens and models, no predict and browser
   --images FOLDER    draw the curves of depth into it
   --json FILE        write the rows as JSON`;
 
@@ -42,7 +42,8 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const names = positionals.length > 0 ? positionals : Object.keys(benchmarks);
+const quickly = ["decode", "prefill", "depth", "peak", "first-token"];
+const names = positionals.length > 0 ? positionals : values.quick ? quickly : Object.keys(benchmarks);
 const whole = (text) => (/^[1-9]\d{0,3}$/.test(text) ? Number(text) : stop(`expected a whole number, got "${text}"`));
 const stop = (message) => {
   console.error(`${message}\n\n${usage}`);
@@ -79,8 +80,9 @@ const rows = [];
 try {
   for (const name of names) rows.push(...(await benchmarks[name](options)));
 } catch (error) {
+  // What was measured before it counts all the same.
   console.error(error instanceof Error ? error.message : error);
-  process.exit(1);
+  process.exitCode = 1;
 }
 printTargets(rows);
 console.log(describeOthers());

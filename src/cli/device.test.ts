@@ -38,6 +38,13 @@ describe("inspect with a profile of a device", () => {
     expect(out).toContain(`Abacus 9, 2 threads, as measured 2026-11-24 (${fake})`);
   });
 
+  it("says so where the profile was made beside other work", async () => {
+    const busy = join(folder, "busy.json");
+    await writeFile(busy, JSON.stringify({ ...JSON.parse(await readFile(fake, "utf8")), otherWork: 0.4 }));
+    const { out } = await commandLine(["inspect", fixture, "--profile", busy]);
+    expect(out).toContain("Other work took 40 % of the processors while it was measured");
+  });
+
   it("gives the parts of the prediction as JSON", async () => {
     const { out } = await commandLine(["inspect", fixture, "--profile", fake, "--threads", "1", "--json"]);
     const { device, schedules } = JSON.parse(out);

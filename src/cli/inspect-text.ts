@@ -1,5 +1,6 @@
 /** What `refrain inspect` prints for a person. */
 import type { Inspection, ScheduleInspection } from "../measure/inspection.ts";
+import { doubt } from "../report/doubt.ts";
 import { formatBytes, formatCount, formatNumber, formatPercent, formatShortCount } from "../report/format.ts";
 import { type Column, type Row, textTable } from "../report/table.ts";
 import type { NamedDevice } from "./known-device.ts";
@@ -130,7 +131,8 @@ function speeds(schedules: readonly ScheduleInspection[], titles: readonly strin
     ],
   );
   const threads = device.threads === 1 ? "1 thread" : `${device.threads} threads`;
-  return `${table}\n${device.machine.processor}, ${threads}, as measured ${device.measuredAt.slice(0, 10)} (${device.path})`;
+  const source = `${device.machine.processor}, ${threads}, as measured ${device.measuredAt.slice(0, 10)} (${device.path})`;
+  return [table, source, ...doubt(device.otherWork)].join("\n");
 }
 
 function tensors({ tensors }: Inspection): string {

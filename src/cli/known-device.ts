@@ -5,7 +5,7 @@ import { type DeviceProfile, type Measurement, measurementFor } from "../measure
 import { profilePath, readProfile, thisDevice } from "../measure/device/profile-file.ts";
 
 /** As it stands in the result. */
-export interface NamedDevice extends Pick<DeviceProfile, "machine" | "engine" | "measuredAt"> {
+export interface NamedDevice extends Pick<DeviceProfile, "machine" | "engine" | "measuredAt" | "otherWork"> {
   readonly path: string;
   readonly threads: number;
 }
@@ -21,7 +21,7 @@ export async function knownDevice(
     if (given === undefined) return undefined;
     throw inputError("device-profile", `There is no file ${given}`, `Make it: refrain device --profile ${given}`);
   }
-  const { machine, engine, measuredAt, measurements } = profile;
+  const { machine, engine, measuredAt, otherWork, measurements } = profile;
   const measured = threads === undefined ? measurements.at(-1)! : measurementFor(profile, threads);
-  return { named: { path, threads: measured.threads, machine, engine, measuredAt }, measured };
+  return { named: { path, threads: measured.threads, machine, engine, measuredAt, otherWork }, measured };
 }

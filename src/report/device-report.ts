@@ -1,7 +1,8 @@
 /** What `refrain device` shows: tables for a terminal, and bandwidth against working set as a picture. */
 import { levels } from "../measure/device/curve.ts";
 import type { DeviceProfile, Measurement } from "../measure/device/profile.ts";
-import { formatNumber, formatPercent } from "./format.ts";
+import { doubt } from "./doubt.ts";
+import { formatNumber } from "./format.ts";
 import { lines } from "./lines.ts";
 import { svgToPng } from "./node-png.ts";
 import { type Column, type Row, textTable } from "./table.ts";
@@ -9,20 +10,13 @@ import { type Column, type Row, textTable } from "./table.ts";
 const giga = (perSecond: number) => formatNumber(perSecond / 1e9);
 const threadsOf = ({ threads }: Measurement) => (threads === 1 ? "1 thread" : `${threads} threads`);
 
-/** Above this share of other work the figures are doubtful. */
-const BUSY = 0.05;
-
 export function deviceText({ machine, engine, measurements, otherWork }: DeviceProfile): string {
   return [
     `${machine.processor}, ${machine.cores} ${machine.cores === 1 ? "core" : "cores"}, ${machine.platform} ${machine.arch}, ${machine.runtime}\nkernels ${engine.build}, Refrain ${engine.version}`,
     ...measurements.map(levelTable),
     rateTable(measurements),
     synchronizationTable(measurements),
-    ...(otherWork > BUSY
-      ? [
-          `Other work took ${formatPercent(otherWork, 0)} of the processors meanwhile: measure again when the machine is quiet.`,
-        ]
-      : []),
+    ...doubt(otherWork),
   ].join("\n\n");
 }
 
