@@ -4,6 +4,7 @@
  * more, in the peer's favor. The names are those of the pinned version.
  */
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
+import { timeSteps } from "./steps.mjs";
 
 /** @param {{ path: string, threads: number, context: number }} options */
 export async function open({ path, threads, context: contextSize }) {
@@ -33,18 +34,9 @@ export async function open({ path, threads, context: contextSize }) {
   return {
     info: { flashAttention: context.flashAttention },
     /** @param {{ prompt: number[], tokens?: number[] }} work as in refrain.mjs */
-    async time({ prompt, tokens }) {
+    async time(work) {
       binding.removeTokenCellsFromSequence(0, 0, -1);
-      const begin = performance.now();
-      await append(prompt, 0);
-      const read = performance.now();
-      const times = [];
-      for (let i = 0; i < (tokens?.length ?? 0); i++) {
-        const start = performance.now();
-        await append([tokens[i]], prompt.length + i);
-        times.push(performance.now() - start);
-      }
-      return { times: tokens ? times : [read - begin], best: await binding.sampleToken(logits, sampler) };
+      return { times: await timeSteps(append, work), best: await binding.sampleToken(logits, sampler) };
     },
   };
 }

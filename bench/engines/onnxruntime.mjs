@@ -6,6 +6,7 @@
  */
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { indexOfGreatest } from "./logits.mjs";
+import { timeSteps } from "./steps.mjs";
 
 /** @param {{ path: string, threads: number }} options `path` of an .onnx file */
 export async function open({ path, threads }) {
@@ -41,18 +42,9 @@ export async function open({ path, threads }) {
   return {
     info: {},
     /** @param {{ prompt: number[], tokens?: number[] }} work as in refrain.mjs */
-    async time({ prompt, tokens }) {
+    async time(work) {
       for (const { past, empty } of caches) feeds[past] = empty;
-      const begin = performance.now();
-      await append(prompt, 0);
-      const read = performance.now();
-      const times = [];
-      for (let i = 0; i < (tokens?.length ?? 0); i++) {
-        const start = performance.now();
-        await append([tokens[i]], prompt.length + i);
-        times.push(performance.now() - start);
-      }
-      return { times: tokens ? times : [read - begin], best: indexOfGreatest(logits) };
+      return { times: await timeSteps(append, work), best: indexOfGreatest(logits) };
     },
   };
 }

@@ -5,32 +5,18 @@ import { type AttentionShape, Graph, type RopeTable } from "./graph.ts";
 import type { Parameter } from "./parameter.ts";
 import { type Plan, plan } from "./plan.ts";
 import { ReferencePlayer } from "./reference.ts";
+import { everyPlayer, type NamedPlayer } from "./wasm/builds.testing.ts";
 import { LoadedProgram } from "./wasm/loaded-program.ts";
-import { nodeHost } from "./wasm/node-host.ts";
 import { ParameterStore } from "./wasm/parameter-store.ts";
-import { WasmPlayer } from "./wasm/player.ts";
-import { type Variant, variantName } from "./wasm/variant.ts";
+import type { WasmPlayer } from "./wasm/player.ts";
 
 /** More than two tiles and a bit. */
 const CONTEXT = 2 * TILE + 21;
 const CHUNK = 40;
 
-const variants: Variant[] = [
-  { simd: "relaxed", threads: true },
-  { simd: "relaxed", threads: false },
-  { simd: "plain", threads: true },
-  { simd: "plain", threads: false },
-];
-
-let players: { readonly name: string; readonly player: WasmPlayer }[] = [];
+let players: NamedPlayer[] = [];
 beforeAll(async () => {
-  const settings = [...variants.map((variant) => ({ variant, threads: 2 })), { variant: variants[0]!, threads: 3 }];
-  players = await Promise.all(
-    settings.map(async ({ variant, threads }) => {
-      const player = await WasmPlayer.create(nodeHost, { variant, threads });
-      return { name: `${variantName(variant)} ${player.threads}`, player };
-    }),
-  );
+  players = await everyPlayer();
 });
 afterAll(() => Promise.all(players.map(({ player }) => player.close())));
 

@@ -17,31 +17,16 @@ import { Graph, type Value } from "../graph.ts";
 import type { Parameter, StorageType } from "../parameter.ts";
 import { type Plan, plan } from "../plan.ts";
 import { ReferencePlayer } from "../reference.ts";
+import { everyPlayer, type NamedPlayer } from "./builds.testing.ts";
 import { LoadedProgram } from "./loaded-program.ts";
-import { nodeHost } from "./node-host.ts";
 import { ParameterStore } from "./parameter-store.ts";
-import { WasmPlayer } from "./player.ts";
-import { hasDotInstruction, type Variant, variantName } from "./variant.ts";
+import type { WasmPlayer } from "./player.ts";
 
 const ROWS = 18;
 
-const variants: Variant[] = [
-  { simd: "relaxed", threads: true },
-  { simd: "relaxed", threads: false },
-  { simd: "plain", threads: true },
-  { simd: "plain", threads: false },
-  ...(hasDotInstruction() ? [{ simd: "dot", threads: true } as const] : []),
-];
-
-let players: { readonly name: string; readonly player: WasmPlayer }[] = [];
+let players: NamedPlayer[] = [];
 beforeAll(async () => {
-  const settings = [...variants.map((variant) => ({ variant, threads: 2 })), { variant: variants[0]!, threads: 3 }];
-  players = await Promise.all(
-    settings.map(async ({ variant, threads }) => {
-      const player = await WasmPlayer.create(nodeHost, { variant, threads });
-      return { name: `${variantName(variant)} ${player.threads}`, player };
-    }),
-  );
+  players = await everyPlayer();
 });
 afterAll(() => Promise.all(players.map(({ player }) => player.close())));
 

@@ -3,6 +3,7 @@ import { Graph, type RopeTable } from "../graph.ts";
 import type { Parameter, StorageType } from "../parameter.ts";
 import { plan } from "../plan.ts";
 import { ReferencePlayer } from "../reference.ts";
+import { builds, variants } from "./builds.testing.ts";
 import { LoadedProgram } from "./loaded-program.ts";
 import { nodeHost } from "./node-host.ts";
 import { ParameterStore } from "./parameter-store.ts";
@@ -113,14 +114,6 @@ function worst(ours: readonly number[][], reference: readonly ArrayLike<number>[
   });
   return most;
 }
-
-nodeHost.prepare();
-/** The build with 32-bit dot products runs where they are one instruction; Node 20 even computes them wrong. */
-const builds = hasDotInstruction() ? (["dot", "relaxed", "plain"] as const) : (["relaxed", "plain"] as const);
-const variants = builds.flatMap((simd): Variant[] => [
-  { simd, threads: true },
-  { simd, threads: false },
-]);
 
 describe("the wasm player", () => {
   it("takes a relaxed build where the engine allows it, the one with dot products where they are one instruction", () => {
