@@ -6,6 +6,7 @@ import { isBackward } from "./backward/operations.ts";
 import { computeBackward } from "./backward/reference.ts";
 import type { Graph, Operation, Value } from "./graph.ts";
 import type { Parameter } from "./parameter.ts";
+import { logSoftmax } from "./softmax.ts";
 
 /** Rows of numbers. */
 type Matrix = Float64Array[];
@@ -117,6 +118,8 @@ export class ReferencePlayer {
         return of(op.a).map((row) =>
           row.map((v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))),
         );
+      case "scale":
+        return of(op.a).map((row) => row.map((v) => v * op.factor));
       case "columns":
         return of(op.x).map((row) => row.slice(op.first, op.first + value.width));
       case "tail":
@@ -124,13 +127,24 @@ export class ReferencePlayer {
       case "crossEntropy":
         return of(op.logits).map((row, i) => {
           const target = input.targets![i]!;
-          const most = Math.max(...row);
-          const sum = row.reduce((s, v) => s + Math.exp(v - most), 0);
-          return Float64Array.of(target < 0 ? 0 : Math.log(sum) + most - row[target]!);
+          return Float64Array.of(target < 0 ? 0 : -logSoftmax(row)[target]!);
+        });
+      case "distill":
+        return of(op.student).map((row, i) => {
+          if (input.targets![i]! < 0) return Float64Array.of(0);
+          const T = op.temperature;
+          const [s, t] = [logSoftmax(row, T), logSoftmax(of(op.teacher)[i]!, T)];
+          return Float64Array.of(T * T * t.reduce((sum, log, c) => sum + Math.exp(log) * (log - s[c]!), 0));
+        });
+      case "meanSquares":
+        return of(op.x).map((row, i) => {
+          const sum = row.reduce((total, v, c) => total + (v - of(op.teacher)[i]![c]!) ** 2, 0);
+          return Float64Array.of(input.targets![i]! < 0 ? 0 : sum / row.length);
         });
       case "mean": {
         const counted = input.targets!.filter((target) => target >= 0).length;
-        return [Float64Array.of(of(op.losses).reduce((s, row) => s + row[0]!, 0) / Math.max(1, counted))];
+        const mean = of(op.losses).reduce((s, row) => s + row[0]!, 0) / Math.max(1, counted);
+        return [Float64Array.of(op.weight * mean + (op.plus ? of(op.plus)[0]![0]! : 0))];
       }
     }
   }
