@@ -2,6 +2,7 @@
 import { Graph, type RopeTable, type Value } from "../engine/graph.ts";
 import type { Parameter } from "../engine/parameter.ts";
 import { hasAttention, hasFfn, type Steps } from "../schedule/schedule.ts";
+import { type Adapter, withAdapter } from "./adapter.ts";
 import type { ModelConfig } from "./config.ts";
 import { familyOf } from "./families.ts";
 
@@ -10,13 +11,15 @@ export interface NetworkOptions {
   readonly table: RopeTable;
   /** End in the cross-entropy of the tail's rows instead of their logits. */
   readonly loss?: boolean;
+  /** What the linear maps of the steps are adapted with. */
+  readonly adapter?: Adapter | undefined;
   /** Keep the residual stream before every step and after the last, as outputs `hidden 0` … `hidden n`. */
   readonly hidden?: boolean;
 }
 
 export function network(config: ModelConfig, steps: Steps, options: NetworkOptions): Graph {
   const g = new Graph();
-  const boundaries = playSteps(g, config, steps, options.table);
+  const boundaries = playSteps(g, config, steps, options);
   if (options.hidden) for (const [i, x] of boundaries.entries()) g.output(hiddenName(i), x);
   const logits = familyOf(config).head(g, g.tail(boundaries.at(-1)!), config);
   if (options.loss) g.output("loss", g.crossEntropy(logits));
@@ -25,11 +28,17 @@ export function network(config: ModelConfig, steps: Steps, options: NetworkOptio
 }
 
 /** Embeds the tokens and plays the steps; the residual stream before every step and after the last. */
-export function playSteps(g: Graph, config: ModelConfig, steps: Steps, table: RopeTable): readonly Value[] {
+export function playSteps(
+  graph: Graph,
+  config: ModelConfig,
+  steps: Steps,
+  { table, adapter }: Pick<NetworkOptions, "table" | "adapter">,
+): readonly Value[] {
   const family = familyOf(config);
-  let x = family.embed(g, config);
+  let x = family.embed(graph, config);
   const boundaries = [x];
-  for (const step of steps) {
+  for (const [i, step] of steps.entries()) {
+    const g = withAdapter(graph, adapter, i);
     if (hasAttention(step)) x = family.attention(g, x, config, step.block, table);
     if (hasFfn(step)) x = family.ffn(g, x, config, step.block);
     boundaries.push(x);
