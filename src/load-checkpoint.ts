@@ -96,7 +96,7 @@ export async function loadCheckpoint(
       );
     }
     const parameters = parametersPlayed(config, steps);
-    const choice = options.weights ?? "file";
+    const choice: WeightChoice = options.weights ?? "file";
     const storage = new Map(parameters.map((p) => [p.name, storageType(findTensor(checkpoint, p).type, choice)]));
     const { contextLength, cache = "f32" } = options;
     const sessionOptions = { contextLength, cache };
@@ -116,7 +116,7 @@ export async function loadCheckpoint(
       return player.close();
     };
     const { path } = checkpoint;
-    const loaded = {
+    const loaded: Loaded = {
       name,
       path,
       config,
