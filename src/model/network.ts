@@ -1,5 +1,5 @@
 /** A schedule of a model as a graph: embed, play the steps, take the tail, project. */
-import { Graph, type RopeTable, type Value } from "../engine/graph.ts";
+import { Graph, operands, type RopeTable, type Value } from "../engine/graph.ts";
 import type { Parameter } from "../engine/parameter.ts";
 import { hasAttention, hasFfn, type Steps } from "../schedule/schedule.ts";
 import { type Adapter, withAdapter } from "./adapter.ts";
@@ -13,6 +13,8 @@ export interface NetworkOptions {
   readonly loss?: boolean;
   /** What the linear maps of the steps are adapted with. */
   readonly adapter?: Adapter | undefined;
+  /** End in what the output projection reads, the state behind the final norm, and leave the projection out. */
+  readonly state?: boolean;
   /** Keep the residual stream before every step and after the last, as outputs `hidden 0` … `hidden n`. */
   readonly hidden?: boolean;
 }
@@ -22,7 +24,11 @@ export function network(config: ModelConfig, steps: Steps, options: NetworkOptio
   const boundaries = playSteps(g, config, steps, options);
   if (options.hidden) for (const [i, x] of boundaries.entries()) g.output(hiddenName(i), x);
   const logits = familyOf(config).head(g, g.tail(boundaries.at(-1)!), config);
-  if (options.loss) g.output("loss", g.crossEntropy(logits));
+  if (options.state) {
+    const [state] = operands(logits.operation);
+    g.values.pop();
+    g.output("state", state!);
+  } else if (options.loss) g.output("loss", g.crossEntropy(logits));
   else g.output("logits", logits);
   return g;
 }
