@@ -72,8 +72,6 @@ export function planSession(
   const context = contextLength(config, options.contextLength);
   const { output = "last-logits", hidden = false, cache = "f32", adapter } = options;
   const table = ropeTable(config.rope, config.headWidth, context);
-  const { output = "last-logits", hidden = false, cache = "f32", adapter } = options;
-  const table = ropeTable(config.rope, config.headWidth, context);
   const ends = { loss: output === "loss", state: output === "state" };
   const graph = network(config, steps, { table, ...ends, hidden, adapter });
   const maxRows = Math.min(CHUNK, context);

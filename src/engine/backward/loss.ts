@@ -2,10 +2,10 @@
  * The weighted mean of the losses of the rows that have a target, n of them, and each row's loss: cross-entropy, divergence
  * from a teacher at temperature T, distance to a teacher's hidden state:
  *
- *   dloss = weight / n,   dlogits = dloss · (softmax(logits) - one-hot(target))
+ *   dloss = share · weight / n,   dlogits = dloss · (softmax(logits) - one-hot(target))
  *   dlogits = dloss · T · (softmax(logits / T) - softmax(teacher / T)),   dx = dloss · 2 / width · (x - teacher)
  *
- * A row whose target is negative has no loss and gets no gradient.
+ * A row whose target is negative has no loss and gets no gradient. `share` is the play's: 1, or what of a larger batch it is.
  */
 import type { ForwardOperation, Value } from "../graph.ts";
 import type { Rule, Tape } from "./tape.ts";
@@ -19,7 +19,7 @@ export function terms(loss: Value): readonly Mean[] {
   return [operation, ...(operation.plus ? terms(operation.plus) : [])];
 }
 
-/** A term at the end of a graph, where the backward pass begins: its own gradient is 1. */
+/** A term at the end of a graph, where the backward pass begins: its own gradient is the play's share. */
 export function mean(tape: Tape, { losses, weight }: Mean): void {
   tape.give(losses, (plus) => {
     if (plus) throw new Error("mean: the same losses are counted twice");
