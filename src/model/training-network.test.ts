@@ -8,6 +8,7 @@ import { LoadedProgram } from "../engine/wasm/loaded-program.ts";
 import { nodeHost } from "../engine/wasm/node-host.ts";
 import { ParameterStore } from "../engine/wasm/parameter-store.ts";
 import { WasmPlayer } from "../engine/wasm/player.ts";
+import { resolveSchedule } from "../load-checkpoint.ts";
 import { steps as expand } from "../schedule/expand.ts";
 import { parseSchedule } from "../schedule/parse.ts";
 import { identitySteps, type Steps } from "../schedule/schedule.ts";
@@ -46,7 +47,7 @@ interface Options {
 }
 
 function networkOf(config: ModelConfig, rows: number, options: Options = {}): TrainingNetwork {
-  const { recompute = false, steps = identitySteps(config.blocks), trained = () => true } = options;
+  const { recompute = false, steps = resolveSchedule(config, undefined), trained = () => true } = options;
   return trainingNetwork(config, steps, { table: ropeTable(config.rope, config.headWidth, rows), recompute, trained });
 }
 

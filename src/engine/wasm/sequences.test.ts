@@ -49,7 +49,7 @@ function load(
 }
 
 const arbitrary = fc.record({
-  name: fc.constantFrom("attention", "rope", "add", "rope and attention"),
+  name: fc.constantFrom("attention", "rope", "add", "rope and attention", "attention in both directions", "first row"),
   sizes: fc.record({
     width: fc.constantFrom(7, 32, 40),
     ffn: fc.constant(8),
