@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fixturePath, readReference } from "../../test/fixtures.ts";
+import { fillMask } from "../generate/fill-mask.ts";
 import { modelCost } from "../measure/cost.ts";
 import { observe } from "../measure/observe.ts";
 import { modelPerplexity } from "../measure/profile.ts";
@@ -159,6 +160,24 @@ describe("an encoder", () => {
     expect(() => session.play([3])).toThrow(/whole/);
     session.dispose();
     await expect(modelPerplexity(model, [1, 2, 3, 4])).rejects.toMatchObject({ code: "encoder" });
+    await model.dispose();
+  });
+
+  it("fills masks with the likeliest tokens", async () => {
+    const model = await open("albert");
+    const [sequence] = readReference("albert").sequences;
+    const { ids, logits } = sequence!;
+    const session = model.session({ output: "all-logits" });
+    const [filling, ...others] = fillMask(session, ids, ids[4]!, 3);
+    expect(others.every(({ position }) => ids[position] === ids[4])).toBe(true);
+    expect(filling!.position).toBe(ids.indexOf(ids[4]!));
+    const vocab = logits.shape[1]!;
+    const row = logits.values.slice(filling!.position * vocab, (filling!.position + 1) * vocab);
+    const order = [...row.keys()].sort((a, b) => row[b]! - row[a]!).slice(0, 3);
+    expect(filling!.candidates.map(({ token }) => token)).toEqual(order);
+    const sum = row.reduce((total, logit) => total + Math.exp(logit), 0);
+    expect(filling!.candidates[0]!.probability).toBeCloseTo(Math.exp(row[order[0]!]!) / sum, 5);
+    session.dispose();
     await model.dispose();
   });
 
