@@ -152,6 +152,19 @@ describe("an encoder", () => {
     await two.dispose();
   });
 
+  it("keeps keys and values in 8 bits where it is asked to", async () => {
+    const model = await open("albert-groups");
+    const { ids } = readReference("albert-groups").sequences[0]!;
+    const expected = read(model, ids).logits;
+    const session = model.session({ output: "all-logits", cache: "q8" });
+    session.play(ids);
+    const difference = Math.max(...ids.map((_, row) => worst(session.logits(row), expected.subarray(row * 131))));
+    expect(difference).toBeGreaterThan(0);
+    expect(difference / (Math.max(...expected) - Math.min(...expected))).toBeLessThan(0.02);
+    session.dispose();
+    await model.dispose();
+  });
+
   it("does not continue text, and says so", async () => {
     const model = await open("albert");
     const session = model.session();
