@@ -10,7 +10,7 @@ import { reportError } from "./errors.ts";
 import { commandHelp, mainHelp } from "./help.ts";
 import { Input, type InputStream } from "./input.ts";
 import { interruptible, type SignalSource, throwIfUnwritable } from "./interrupt.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../nearest.ts";
 import { sharedOptions } from "./options.ts";
 import { Output, type Stream } from "./output.ts";
 import { progressDisplay } from "./progress.ts";
