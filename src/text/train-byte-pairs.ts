@@ -15,7 +15,10 @@ export type BytePairMerge = readonly [left: number, right: number];
 const whitespace = "\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 
 const words = new RegExp(
-  gpt2Words.replaceAll("[^\\s", `[^${whitespace}`).replaceAll("\\s", `[${whitespace}]`).replaceAll("\\S", `[^${whitespace}]`),
+  gpt2Words
+    .replaceAll("[^\\s", `[^${whitespace}`)
+    .replaceAll("\\s", `[${whitespace}]`)
+    .replaceAll("\\S", `[^${whitespace}]`),
   "gu",
 );
 
