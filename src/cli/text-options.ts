@@ -1,10 +1,10 @@
 /** Options of the commands that read a text. */
 import { inputError } from "../errors.ts";
 import { DEFAULT_WINDOWS } from "../measure/observe.ts";
+import { nearest } from "../nearest.ts";
 import { angular } from "../shrink/angular.ts";
 import type { Method } from "../shrink/method.ts";
 import { methods } from "../shrink/methods.ts";
-import { nearest } from "../nearest.ts";
 import { integer, type Option, text, withDefault } from "./options.ts";
 
 export const textOption = text({ hint: "FILE", description: "the text to measure on, UTF-8" });

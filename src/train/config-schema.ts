@@ -101,10 +101,14 @@ const training = v.strictObject({
     v.pipe(v.boolean(), v.description("compute each layer again in the backward pass: less memory, more time")),
     false,
   ),
-  seed: v.optional(wholeNumber(0, "of the first weights and of the order of the data"), 0),
+  seed: v.optional(
+    v.pipe(wholeNumber(0, "of the first weights and of the order of the data"), v.maxValue(2 ** 20 - 1)),
+    0,
+  ),
   evaluateEvery: v.optional(
     wholeNumber(1, "steps between losses on the held-out part (default: a twentieth of the run)"),
   ),
+  evaluateTokens: v.optional(wholeNumber(1, "tokens of the held-out part that a loss is of"), 65_536),
   saveEvery: v.optional(wholeNumber(1, "steps between checkpoints (default: as evaluateEvery)")),
   sampleEvery: v.optional(wholeNumber(1, "steps between samples (default: as evaluateEvery)")),
   prompt: v.optional(v.pipe(v.string(), v.description("what samples continue; empty begins a text")), ""),

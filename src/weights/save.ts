@@ -78,7 +78,7 @@ export async function requireFreeFolder(folder: string, overwrite: boolean): Pro
 
 const replaceable = (overwrite: boolean) => async (existing: string) => overwrite && (await isRefrainModel(existing));
 
-interface FileToWrite {
+export interface FileToWrite {
   readonly name: string;
   readonly bytes: number;
   chunks(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -122,7 +122,12 @@ function weightFiles(tensors: readonly TensorToWrite[], maxShardBytes: number): 
 
 const elementBytes = { F32: 4, F16: 2, BF16: 2 } as const;
 
-function weightFile(name: string, tensors: readonly TensorToWrite[]): FileToWrite {
+/** A safetensors file; `more` is free text for its metadata. */
+export function weightFile(
+  name: string,
+  tensors: readonly TensorToWrite[],
+  more: Readonly<Record<string, string>> = {},
+): FileToWrite {
   // Larger elements first, so that every tensor begins at a multiple of its element.
   const ordered = [...tensors].sort((a, b) => elementBytes[b.type] - elementBytes[a.type]);
   let end = 0;
@@ -131,7 +136,7 @@ function weightFile(name: string, tensors: readonly TensorToWrite[]): FileToWrit
     end += byteLength;
     return [name, { dtype: type, shape, data_offsets: [begin, end] }] as const;
   });
-  const json = JSON.stringify(Object.fromEntries([["__metadata__", metadata], ...entries]));
+  const json = JSON.stringify(Object.fromEntries([["__metadata__", { ...metadata, ...more }], ...entries]));
   const text = new TextEncoder().encode(json);
   // Spaces behind the JSON bring the data to a multiple of 8 bytes.
   const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
