@@ -58,14 +58,14 @@ export class Windows {
   }
 
   /** At most `tokens` tokens in whole batches, spread evenly over the file; at least one batch, where need be not full. */
-  spread(tokens: number): Promise<Batch>[] {
+  async spread(tokens: number): Promise<Batch[]> {
     const { sequences, length } = this.shape;
     const most = Math.max(1, Math.floor(tokens / (sequences * length))) * sequences;
     const count = Math.min(this.count, most);
     const windows = Array.from({ length: count }, (_, i) => Math.floor((i * this.count) / count));
-    return Array.from({ length: Math.ceil(count / sequences) }, (_, i) =>
-      this.read(windows.slice(i * sequences, (i + 1) * sequences)),
-    );
+    const batches: Batch[] = [];
+    for (let i = 0; i < count; i += sequences) batches.push(await this.read(windows.slice(i, i + sequences)));
+    return batches;
   }
 
   async close(): Promise<void> {

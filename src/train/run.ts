@@ -158,7 +158,7 @@ export function planTraining({ training }: TrainingConfig, { config, steps }: Ne
 /** A learner with first weights. */
 function newLearner(
   { training, path }: TrainingConfig,
-  { config, steps, json }: NewModel,
+  { steps, json }: NewModel,
   planned: LearnerPlan,
   player: WasmPlayer,
 ): { learner: Learner; store: ParameterStore } {
@@ -182,7 +182,7 @@ export function runLength(training: TrainingConfig["training"], windows: number)
 }
 
 async function heldOut(windows: Windows, tokens: number, most: number): Promise<Batch[] | undefined> {
-  return tokens < 2 ? undefined : Promise.all(windows.spread(most));
+  return tokens < 2 ? undefined : windows.spread(most);
 }
 
 async function sample(

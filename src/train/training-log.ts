@@ -22,7 +22,7 @@ export class TrainingLog {
 
   /** Opens the log of a run that has taken `steps` steps. */
   static async open(path: string, steps: number): Promise<TrainingLog> {
-    const entries = (await readEntries(path)).filter((entry) => entry.step <= steps && (steps > 0 || entry.step > 0));
+    const entries = steps === 0 ? [] : (await readEntries(path)).filter((entry) => entry.step <= steps);
     await replaceText(path, entries.map(line).join(""));
     return new TrainingLog(path, await open(path, "a"), entries);
   }
