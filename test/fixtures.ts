@@ -128,6 +128,42 @@ export interface GradientsReference {
   readonly parameters: Readonly<Record<string, GradientReference>>;
 }
 
+/** How far a parameter moved, flat in the order of our rows. */
+export interface MoveReference {
+  /** Euclidean. */
+  readonly norm: number;
+  /** Every `stride`-th element, from the first. */
+  readonly stride: number;
+  readonly sample: Floats;
+}
+
+/** `training.json`, one model: steps of AdamW from the saved weights. */
+export interface TrainingReference {
+  /** [sequences × length] each; a negative target is ignored. */
+  readonly batches: readonly { readonly tokens: readonly number[]; readonly targets: readonly number[] }[];
+  /** Of each batch, nats. */
+  readonly losses: readonly number[];
+  /** Of each step's gradients, before they are clipped. */
+  readonly norms: readonly number[];
+  readonly moved: Readonly<Record<string, MoveReference>>;
+}
+
+export interface TrainingSettings {
+  /** What the learning rate rises to, in so many steps. */
+  readonly rate: number;
+  readonly warmUp: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Of matrices; vectors do not decay. */
+  readonly decay: number;
+  readonly clip: number;
+  /** Batches of a step, sequences of a batch, tokens of a sequence. */
+  readonly batches: number;
+  readonly sequences: number;
+  readonly length: number;
+}
+
 /** A file of test/fixtures, e.g. `models/qwen3`. */
 export function fixturePath(name: string): string {
   return join(import.meta.dirname, "fixtures", name);
@@ -149,6 +185,13 @@ export function readStories260KReference(): Stories260KReference {
 /** By the name of the small random model. */
 export function readGradientsReference(): Readonly<Record<string, GradientsReference>> {
   return (readJson("gradients.json") as { models: Record<string, GradientsReference> }).models;
+}
+
+export function readTrainingReference(): {
+  readonly settings: TrainingSettings;
+  readonly models: Readonly<Record<string, TrainingReference>>;
+} {
+  return readJson("training.json") as { settings: TrainingSettings; models: Record<string, TrainingReference> };
 }
 
 /** Float arrays stand in the files as `{shape, f32}`, their bytes little-endian in base64. */

@@ -4,8 +4,10 @@ import { type AttentionShape, Graph, type RopeTable, type Value } from "./graph.
 import type { Parameter } from "./parameter.ts";
 import { ReferencePlayer } from "./reference.ts";
 
-/** Entries of the tables that tokens and positions name. */
+/** Entries of the tables that tokens name. */
 export const VOCAB = 19;
+/** Positions that sequences may have. */
+const POSITIONS = 80;
 
 /** Uniform in [-1, 1), the same for the same seed. */
 export function uniform(seed: number): () => number {
@@ -31,9 +33,9 @@ export const vector = (name: string, columns: number): Parameter => ({
   part: "norm",
 });
 
-/** Angles that are no multiples of each other, for `positions` positions. */
-export function rope(headWidth: number, positions = 64): RopeTable {
-  const angles = Float32Array.from({ length: (positions * headWidth) / 2 }, (_, i) => (i * 7) % 11);
+/** Angles that are no multiples of each other. */
+export function rope(headWidth: number): RopeTable {
+  const angles = Float32Array.from({ length: (POSITIONS * headWidth) / 2 }, (_, i) => (i * 7) % 11);
   return { cosines: angles.map(Math.cos), sines: angles.map(Math.sin) };
 }
 
@@ -62,10 +64,17 @@ export const subjects: Readonly<Record<string, (g: Graph, x: Value, sizes: Sizes
     const shape: AttentionShape = { heads, kvHeads, headWidth, ...(window === undefined ? {} : { window }) };
     return g.attention(rows("q", heads), rows("k", kvHeads), rows("v", kvHeads), shape);
   },
+  "rope and attention": (g, x, { headWidth, kvHeads, group }) => {
+    const heads = kvHeads * group;
+    const turned = (name: string, n: number) =>
+      g.rope(g.linear(x, matrix(name, n * headWidth, x.width)), n, headWidth, rope(headWidth));
+    const v = g.linear(x, matrix("v", kvHeads * headWidth, x.width));
+    return g.attention(turned("q", heads), turned("k", kvHeads), v, { heads, kvHeads, headWidth });
+  },
   swiglu: (g, x, { ffn }) =>
     g.swiglu(g.linear(x, matrix("gate", ffn, x.width)), g.linear(x, matrix("up", ffn, x.width))),
   gelu: (g, x, { ffn }) => g.gelu(g.linear(x, matrix("w", ffn, x.width))),
-  add: (g, x) => g.add(g.add(x, g.embed(matrix("positions", VOCAB, x.width), "positions")), x),
+  add: (g, x) => g.add(g.add(x, g.embed(matrix("positions", POSITIONS, x.width), "positions")), x),
   "x + W x": (g, x) => g.add(x, g.linear(x, matrix("w", x.width, x.width))),
   columns: (g, x) => {
     const half = Math.ceil(x.width / 2);

@@ -5,7 +5,8 @@
  *
  * A parameter's gradient grows by one term with every use of it: what a block gets that is played twice, or a table that is
  * also the output projection, is the sum over its uses without anybody asking for it. Where nothing trained lies behind a
- * value no gradient is recorded, so frozen parameters cost neither memory nor time of their own.
+ * value no gradient is recorded, so frozen parameters cost neither memory nor time of their own. Gradients go on from what
+ * earlier plays have added up, until whoever uses them makes them zero: a batch may be larger than a play.
  *
  * Recomputation (Chen et al. 2016, arXiv 1604.06174): of the forward pass only the values in `keep` stay in memory for the
  * backward pass, which computes from them again what it reads.
@@ -82,7 +83,10 @@ export function differentiate(
     },
     train(parameter, make) {
       if (!trained(parameter)) return;
-      sums.set(parameter.name, { parameter, sum: make(sums.get(parameter.name)?.sum) });
+      const before =
+        sums.get(parameter.name)?.sum ??
+        graph.record({ kind: "gradientSum", parameter }, parameter.columns, parameter.rows);
+      sums.set(parameter.name, { parameter, sum: make(before) });
     },
     inverse: inverting(),
   };

@@ -20,7 +20,7 @@ export const backwardScratchBytes = (rows: number): number => 2 * 4 * Math.ceil(
 
 export function lowerBackward(
   value: Value,
-  op: BackwardOperation,
+  op: Exclude<BackwardOperation, { readonly kind: "gradientSum" }>,
   bufferOf: (value: Value) => Buffer,
   storage: (parameter: Parameter) => StorageType,
 ): Instruction {

@@ -36,6 +36,9 @@ export function computeBackward(value: Value, op: BackwardOperation, input: Back
   if (plus) addRows(plus);
 
   switch (op.kind) {
+    // The first play.
+    case "gradientSum":
+      break;
     case "linearInput": {
       const w = weights(op.weight);
       for (const [m, row] of dy.entries()) {

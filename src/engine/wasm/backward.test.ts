@@ -75,6 +75,7 @@ function gradients(
   const { program, dispose } = load(player, graph, values);
   // What another play left in memory must not show.
   program.play(Array(ROWS).fill(1), 0, 0, Array(ROWS).fill(2));
+  program.gradients.fill(0);
   program.play(input.tokens, 0, input.tail, input.targets);
   const result = new Map(trained.map((p) => [p.name, program.parameterOutput(gradientName(p), p)]));
   dispose();

@@ -11,6 +11,7 @@ import { linearQ4, linearQ4_1, linearQ8 } from "./linear-integer";
 import { crossEntropy, crossEntropyInput, mean, meanInput } from "./loss";
 import { headNorm, layerNorm, rmsNorm } from "./norm";
 import { layerNormInput, layerNormWeight, rmsNormInput, rmsNormWeight } from "./norm-backward";
+import { adamw, squares } from "./optimizer";
 import { read } from "./probe";
 import { quantizeSigned, quantizeSplit } from "./quantize";
 import { rope } from "./rope";
@@ -27,6 +28,7 @@ export {
 } from "./pack";
 export { liftRows, repackQ4_0, repackQ4_1, repackQ8_0 } from "./repack";
 
+export const op_adamw: i32 = adamw.index;
 export const op_add: i32 = add.index;
 export const op_attention: i32 = attention.index;
 export const op_attentionKeysValues: i32 = attentionKeysValues.index;
@@ -62,6 +64,7 @@ export const op_rmsNorm: i32 = rmsNorm.index;
 export const op_rmsNormInput: i32 = rmsNormInput.index;
 export const op_rmsNormWeight: i32 = rmsNormWeight.index;
 export const op_rope: i32 = rope.index;
+export const op_squares: i32 = squares.index;
 export const op_sumRows: i32 = sumRows.index;
 export const op_swiglu: i32 = swiglu.index;
 export const op_swigluGate: i32 = swigluGate.index;

@@ -2,7 +2,7 @@
  * Cross-entropy of each row of logits against its target: log Σ e^x - x[target], in nats; 0 where the target is negative.
  * Arguments: logits, targets (i32 each), y (one f32 a row), classes, row stride.
  */
-import { rowCount, slice } from "./control";
+import { SHARE, rowCount, slice } from "./control";
 import { exp1, exp4, lanemax } from "./simd";
 
 export function crossEntropy(i: usize, thread: i32, threads: i32): void {
@@ -50,10 +50,10 @@ export function mean(i: usize, thread: i32, threads: i32): void {
   store<f32>(<usize>load<i32>(i, 16), <f32>(sum / <f64>max(1, targeted(targets, rows))));
 }
 
-/** The gradient of that mean with respect to each row's loss. Arguments: targets, y (one f32 a row). */
+/** The gradient of the play's share of that mean with respect to each row's loss. Arguments: targets, y (one f32 a row). */
 export function meanInput(i: usize, thread: i32, threads: i32): void {
   const targets = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 12), rows = rowCount(i);
-  const share: f32 = 1 / <f32>max(1, targeted(targets, rows));
+  const share = load<f32>(SHARE) / <f32>max(1, targeted(targets, rows));
   for (let m = slice(rows, thread, threads), end = slice(rows, thread + 1, threads); m < end; m++) {
     store<f32>(y + (<usize>m << 2), load<i32>(targets + (<usize>m << 2)) >= 0 ? share : 0);
   }
