@@ -52,7 +52,7 @@ describe("train", () => {
       runSteps: 12,
       steps: 12,
       tokens: 384,
-      schedule: "each(0-1)x2",
+      schedule: "0x2 1x2",
       parameters: expect.any(Number),
       memory: { weights: expect.any(Number), total: expect.any(Number) },
     });

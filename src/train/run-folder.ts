@@ -36,7 +36,7 @@ export function configHash(config: TrainingConfig): string {
  */
 export async function openRunFolder(folder: string, config: TrainingConfig, resume: boolean): Promise<void> {
   const files = runFiles(folder);
-  const names = await readdir(folder).catch((error: unknown) => {
+  const names = await readdir(folder).catch((error: unknown): string[] => {
     if (isSystemError(error, "ENOENT")) return [];
     if (isSystemError(error, "ENOTDIR")) throw inputError("output-exists", `${folder} is a file, expected a folder`);
     throw error;
@@ -47,6 +47,8 @@ export async function openRunFolder(folder: string, config: TrainingConfig, resu
       throw inputError("run-missing", `${folder} holds no run to go on with`, "Leave --resume out to begin one.");
     }
     if (names.includes("config.json")) {
+      // It may have been killed before it could.
+      await removeRunState(folder);
       throw inputError("run-finished", `the run in ${folder} is finished`, `Try it: refrain run ${folder}`);
     }
     const changed = firstDifference(kept, keptConfig(config));

@@ -49,7 +49,7 @@ describe("a run", () => {
 
     const model = await load(tiny.path("out"), { threads: 1 });
     try {
-      expect(model.schedule).toBe("each(0-1)x2");
+      expect(model.schedule).toBe("0x2 1x2");
       const pieces: string[] = [];
       for await (const piece of model.generate("The cat", { maxTokens: 8, temperature: 0 })) pieces.push(piece);
       expect(pieces.join("").length).toBeGreaterThan(0);
@@ -163,7 +163,7 @@ describe("a run is refused, or stops", () => {
     [
       "too small a vocabulary",
       {},
-      { tokenizer: "bytes", model: { model_type: "gpt2", n_embd: 16, n_layer: 1, n_head: 2, vocab_size: 99 } },
+      { tokenizer: "bytes", model: { model_type: "gpt2", n_embd: 16, n_layer: 2, n_head: 2, vocab_size: 99 } },
       "tokenizer-mismatch",
     ],
     ["a text that is missing", {}, { data: { files: "nowhere.txt" } }, "file-missing"],
