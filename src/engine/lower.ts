@@ -24,7 +24,7 @@ import {
 const quantizing: ReadonlySet<string> = new Set(["rmsNorm", "layerNorm", "swiglu", "attention", "attentionQ8"]);
 
 /** Operations that leave one number for each row: rows are not padded. */
-const oneNumber: ReadonlySet<string> = new Set(["crossEntropy", "meanInput"]);
+const oneNumber: ReadonlySet<string> = new Set(["crossEntropy", "distill", "meanSquares", "meanInput"]);
 
 /** Scale, start of the sums and sum of a block of integer activations (kernels/quantize.ts). */
 const HEADER_BYTES = 12;
@@ -319,6 +319,9 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
         );
         break;
       }
+      case "scale":
+        elementwise(value, "scale", op.a, undefined, [{ float: op.factor }]);
+        break;
       case "columns":
         emit(
           value,
@@ -338,24 +341,43 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
           [bufferOf(op.logits)],
         );
         break;
+      case "distill": {
+        const sizes = [op.student.width, stride(op.student.width), { float: 1 / op.temperature }];
+        emit(
+          value,
+          "distill",
+          [at(op.student), at(op.teacher), { region: "targets" }, at(value), ...sizes],
+          [bufferOf(op.student), bufferOf(op.teacher)],
+        );
+        break;
+      }
+      case "meanSquares":
+        emit(
+          value,
+          "meanSquares",
+          [at(op.x), at(op.teacher), { region: "targets" }, at(value), op.x.width, stride(op.x.width)],
+          [bufferOf(op.x), bufferOf(op.teacher)],
+        );
+        break;
       case "mean":
         instructions.push({
           kernel: "mean",
           tail: op.losses.rows === "tail",
-          words: [at(op.losses), { region: "targets" }, at(value)],
-          reads: [bufferOf(op.losses)],
+          words: [at(op.losses), { region: "targets" }, at(value), { float: op.weight }, op.plus ? at(op.plus) : NONE],
+          reads: operands(op).map(bufferOf),
           writes: [bufferOf(value)],
         });
         break;
     }
   }
 
-  function elementwise(value: Value, kernel: string, a: Value, b?: Value): void {
+  function elementwise(value: Value, kernel: string, a: Value, b?: Value, more: readonly Word[] = []): void {
     const words: Word[] = [
       { buffer: bufferOf(a) },
       b ? { buffer: bufferOf(b) } : NONE,
       { buffer: bufferOf(value) },
       padded(value.width),
+      ...more,
     ];
     const reads = b ? [bufferOf(a), bufferOf(b)] : [bufferOf(a)];
     const columns = [...reads, bufferOf(value)];

@@ -105,10 +105,8 @@ const training = v.strictObject({
     v.pipe(wholeNumber(0, "of the first weights and of the order of the data"), v.maxValue(2 ** 20 - 1)),
     0,
   ),
-  evaluateEvery: v.optional(
-    wholeNumber(1, "steps between losses on the held-out part (default: a twentieth of the run)"),
-  ),
-  evaluateTokens: v.optional(wholeNumber(1, "tokens of the held-out part that a loss is of"), 65_536),
+  evaluateEvery: v.optional(wholeNumber(1, "steps between losses on the held-out part (default: a tenth of the run)")),
+  evaluateTokens: v.optional(wholeNumber(1, "tokens of the held-out part that a loss is of"), 16_384),
   saveEvery: v.optional(wholeNumber(1, "steps between checkpoints (default: as evaluateEvery)")),
   sampleEvery: v.optional(wholeNumber(1, "steps between samples (default: as evaluateEvery)")),
   prompt: v.optional(v.pipe(v.string(), v.description("what samples continue; empty begins a text")), ""),

@@ -90,7 +90,7 @@ export async function runTraining(config: TrainingConfig, options: RunOptions): 
       else if (resume) note?.("there is no checkpoint yet: beginning anew");
 
       const steps = runLength(training, windows.count);
-      const every = Math.max(1, Math.ceil(steps / 20));
+      const every = Math.max(1, Math.ceil(steps / 10));
       const log = await TrainingLog.open(files.log, learner.steps);
       try {
         const trained = await train(learner, {

@@ -6,7 +6,7 @@ import { open, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { inputError, RefrainError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
-import { requireFree, writeFolder } from "./atomic.ts";
+import { type AtomicFolderOptions, requireFree, writeFolder } from "./atomic.ts";
 import { type Disk, interrupted, realDisk } from "./disk.ts";
 import { openFile } from "./node-file.ts";
 import { readSafetensorsHeader } from "./safetensors.ts";
@@ -46,11 +46,22 @@ export interface SaveOptions {
  * are needed), `interrupted`; `save-content` where the content contradicts itself.
  */
 export async function saveFolder(folder: string, content: FolderContent, options: SaveOptions = {}): Promise<void> {
-  const { overwrite = false, signal, onProgress, maxShardBytes = 5e9, disk = realDisk } = options;
+  const { overwrite = false, maxShardBytes = 5e9 } = options;
   checkContent(content);
   const files = [...weightFiles(content.tensors, maxShardBytes), ...smallFiles(content)];
+  await writeFiles(folder, files, { ...options, replaceable: replaceable(overwrite) });
+}
+
+/** Writes `folder` with these files, atomically. Errors: those of `saveFolder`. */
+export async function writeFiles(
+  folder: string,
+  files: readonly FileToWrite[],
+  options: Pick<SaveOptions, "signal" | "onProgress" | "disk"> & Pick<AtomicFolderOptions, "replaceable">,
+): Promise<void> {
+  const { signal, onProgress, disk = realDisk, replaceable } = options;
   const total = files.reduce((sum, file) => sum + file.bytes, 0);
-  await writeFolder(folder, { bytes: total, signal, disk, replaceable: replaceable(overwrite) }, async (partial) => {
+  const own = { bytes: total, signal, disk, ...(replaceable && { replaceable }) };
+  await writeFolder(folder, own, async (partial) => {
     let done = 0;
     for (const file of files) {
       const handle = await open(join(partial, file.name), "wx");
@@ -192,9 +203,12 @@ function contentError(problem: string): RefrainError {
 }
 
 /** True for a folder that `saveFolder` wrote and that has no folders in it, which it never makes. */
-async function isRefrainModel(folder: string): Promise<boolean> {
+const isRefrainModel = (folder: string): Promise<boolean> => wroteIt(folder, /^model(-00001-of-\d+)?\.safetensors$/);
+
+/** True for a folder of files that Refrain wrote, as the one whose name `weightsName` knows says. */
+export async function wroteIt(folder: string, weightsName: RegExp): Promise<boolean> {
   const entries = await readdir(folder, { withFileTypes: true });
-  const weights = entries.find(({ name }) => /^model(-00001-of-\d+)?\.safetensors$/.test(name));
+  const weights = entries.find(({ name }) => weightsName.test(name));
   if (weights === undefined || !entries.every((entry) => entry.isFile())) return false;
   const file = await openFile(join(folder, weights.name));
   try {
@@ -207,6 +221,6 @@ async function isRefrainModel(folder: string): Promise<boolean> {
   }
 }
 
-function toJson(value: object): string {
+export function toJson(value: object): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -38,11 +38,14 @@ interface Placed {
 
 export class ParameterStore {
   private readonly player: WasmPlayer;
+  private readonly base: ParameterStore | undefined;
   private readonly placed = new Map<string, Placed>();
   private staging: { address: number; bytes: number } | undefined;
 
-  constructor(player: WasmPlayer) {
+  /** What is not in this store is looked up in `base`, which must outlive it: a model with some weights changed. */
+  constructor(player: WasmPlayer, base?: ParameterStore) {
     this.player = player;
+    this.base = base;
   }
 
   /**
@@ -58,7 +61,7 @@ export class ParameterStore {
   }
 
   has(parameter: Parameter): boolean {
-    return this.placed.has(parameter.name);
+    return this.placed.has(parameter.name) || (this.base?.has(parameter) ?? false);
   }
 
   type(parameter: Parameter): StorageType {
@@ -165,7 +168,7 @@ export class ParameterStore {
   }
 
   private find(parameter: Parameter): Placed {
-    const placed = this.placed.get(parameter.name);
+    const placed = this.placed.get(parameter.name) ?? this.base?.find(parameter);
     if (!placed) throw new Error(`${parameter.name} is not loaded`);
     return placed;
   }
