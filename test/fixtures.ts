@@ -164,6 +164,26 @@ export interface TrainingSettings {
   readonly length: number;
 }
 
+/** `adapters.json`, one model with the adapter in `adapters/NAME`; names of gradients are those in the adapter's file. */
+export interface AdapterReference {
+  readonly ids: readonly number[];
+  /** Negative: ignored. */
+  readonly targets: readonly number[];
+  /** [tokens, vocab] */
+  readonly logits: Floats;
+  /** Mean cross-entropy, nats. */
+  readonly loss: number;
+  readonly gradients: Readonly<Record<string, Floats>>;
+  /** The same for a model without its layer 1 and a loss of three terms: see make-adapters.py. */
+  readonly distillation?: {
+    readonly loss: number;
+    readonly crossEntropy: number;
+    readonly divergence: number;
+    readonly hidden: number;
+    readonly gradients: Readonly<Record<string, Floats>>;
+  };
+}
+
 /** A file of test/fixtures, e.g. `models/qwen3`. */
 export function fixturePath(name: string): string {
   return join(import.meta.dirname, "fixtures", name);
@@ -192,6 +212,11 @@ export function readTrainingReference(): {
   readonly models: Readonly<Record<string, TrainingReference>>;
 } {
   return readJson("training.json") as { settings: TrainingSettings; models: Record<string, TrainingReference> };
+}
+
+/** By the name of the small random model. */
+export function readAdapterReference(): Readonly<Record<string, AdapterReference>> {
+  return (readJson("adapters.json") as { models: Record<string, AdapterReference> }).models;
 }
 
 /** Float arrays stand in the files as `{shape, f32}`, their bytes little-endian in base64. */

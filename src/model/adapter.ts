@@ -10,7 +10,7 @@
 import type { Graph } from "../engine/graph.ts";
 import { graphView } from "../engine/graph-view.ts";
 import type { Parameter } from "../engine/parameter.ts";
-import { hasAttention, hasFfn, type Steps } from "../schedule/schedule.ts";
+import type { Steps } from "../schedule/schedule.ts";
 import type { ModelConfig } from "./config.ts";
 import { familyOf } from "./families.ts";
 
@@ -85,12 +85,11 @@ export function adapterPair(name: string, weight: Parameter, rank: number, step?
 /** Every parameter of an adapter. */
 export const adapterParameters = ({ pairs }: Adapter): readonly Parameter[] => pairs.flatMap(({ a, b }) => [a, b]);
 
-/** The graph as step `step` records it: linear maps that have an adapter there get it. */
-export function withAdapter(graph: Graph, adapter: Adapter | undefined, step: number): Graph {
+/** The graph as step `step` (undefined: the head) records it: linear maps that have an adapter there get it. */
+export function withAdapter(graph: Graph, adapter: Adapter | undefined, step: number | undefined): Graph {
   if (!adapter) return graph;
-  const pairs = new Map(
-    adapter.pairs.filter((pair) => (pair.step ?? step) === step).map((pair) => [pair.weight.name, pair]),
-  );
+  const own = adapter.pairs.filter((pair) => pair.step === undefined || pair.step === step);
+  const pairs = new Map(own.map((pair) => [pair.weight.name, pair]));
   return graphView(graph, {
     linear(x, weight, bias) {
       const y = graph.linear(x, weight, bias);
@@ -102,14 +101,4 @@ export function withAdapter(graph: Graph, adapter: Adapter | undefined, step: nu
       return graph.add(y, graph.linear(scale === 1 ? low : graph.scale(low, scale), pair.b));
     },
   });
-}
-
-/** Whether a schedule plays what a pair belongs to. */
-export function plays(steps: Steps, { weight, step }: AdapterPair): boolean {
-  return steps.some(
-    (played, i) =>
-      played.block === weight.block &&
-      (step ?? i) === i &&
-      (weight.half === "attention" ? hasAttention(played) : hasFfn(played)),
-  );
 }

@@ -82,7 +82,7 @@ const shared = {
   refrain: v.optional(v.looseObject({ schedule: v.string() })),
 };
 
-const llamaSchema = v.looseObject({
+export const llamaSchema = v.looseObject({
   ...shared,
   hidden_size: count,
   intermediate_size: count,
@@ -107,7 +107,7 @@ const llamaSchema = v.looseObject({
   layer_sharing: flag,
 });
 
-const gpt2Schema = v.looseObject({
+export const gpt2Schema = v.looseObject({
   ...shared,
   n_embd: count,
   n_layer: count,
@@ -138,7 +138,7 @@ const albertSchema = v.looseObject({
 });
 
 /** Families that read a config in Llama's keys, with what sets each apart. */
-const llamaTypes: Readonly<Record<string, { qkvBias?: boolean; queryKeyNorm?: boolean; window?: boolean }>> = {
+export const llamaTypes: Readonly<Record<string, { qkvBias?: boolean; queryKeyNorm?: boolean; window?: boolean }>> = {
   llama: {},
   mistral: { window: true },
   mobilellm: {},

@@ -24,7 +24,7 @@ export function network(config: ModelConfig, steps: Steps, options: NetworkOptio
   const g = new Graph({ oneSlot: config.bidirectional });
   const boundaries = playSteps(g, config, steps, options);
   if (options.hidden) for (const [i, x] of boundaries.entries()) g.output(hiddenName(i), x);
-  const logits = familyOf(config).head(g, g.tail(boundaries.at(-1)!), config);
+  const logits = playHead(g, config, g.tail(boundaries.at(-1)!), options.adapter);
   if (options.state) {
     const [state] = operands(logits.operation);
     g.values.pop();
@@ -51,6 +51,11 @@ export function playSteps(
     boundaries.push(x);
   }
   return boundaries;
+}
+
+/** Residual stream → logits; an adapter of the output projection belongs to no step. */
+export function playHead(g: Graph, config: ModelConfig, x: Value, adapter?: Adapter): Value {
+  return familyOf(config).head(withAdapter(g, adapter, undefined), x, config);
 }
 
 export const hiddenName = (step: number): string => `hidden ${step}`;

@@ -16,8 +16,7 @@ import type { Parameter } from "../engine/parameter.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import type { Adapter } from "./adapter.ts";
 import type { ModelConfig } from "./config.ts";
-import { familyOf } from "./families.ts";
-import { playSteps } from "./network.ts";
+import { playHead, playSteps } from "./network.ts";
 
 export interface TrainingNetworkOptions {
   /** Cosines and sines for every position of the longest sequence. */
@@ -67,7 +66,7 @@ export function trainingNetwork(config: ModelConfig, steps: Steps, options: Trai
   const { trained, recompute = false, distillation } = options;
   const graph = new Graph({ oneSlot: true });
   const boundaries = playSteps(graph, config, steps, options);
-  const logits = familyOf(config).head(graph, boundaries.at(-1)!, config);
+  const logits = playHead(graph, config, boundaries.at(-1)!, options.adapter);
   const loss = distillation
     ? distillationLoss(graph, { logits, boundaries }, distillation, trained)
     : graph.mean(graph.crossEntropy(logits));
@@ -105,6 +104,6 @@ function distillationLoss(
     const squares = graph.meanSquares(student.boundaries[at.student]!, boundaries[at.teacher]!);
     sum = graph.mean(squares, hidden!.weight / hidden!.boundaries.length, sum);
   }
-  const logits = familyOf(teacher.config).head(view, boundaries.at(-1)!, teacher.config);
+  const logits = playHead(view, teacher.config, boundaries.at(-1)!);
   return graph.mean(graph.distill(student.logits, logits, temperature), weight, sum);
 }
