@@ -46,10 +46,11 @@ export interface SaveOptions {
  * are needed), `interrupted`; `save-content` where the content contradicts itself.
  */
 export async function saveFolder(folder: string, content: FolderContent, options: SaveOptions = {}): Promise<void> {
-  const { overwrite = false, maxShardBytes = 5e9 } = options;
+  const { overwrite = false, signal, onProgress, maxShardBytes = 5e9, disk } = options;
   checkContent(content);
   const files = [...weightFiles(content.tensors, maxShardBytes), ...smallFiles(content)];
-  await writeFiles(folder, files, { ...options, replaceable: replaceable(overwrite) });
+  const own = { signal, onProgress, replaceable: replaceable(overwrite), ...(disk && { disk }) };
+  await writeFiles(folder, files, own);
 }
 
 /** Writes `folder` with these files, atomically. Errors: those of `saveFolder`. */
