@@ -39,6 +39,26 @@ export function meanOf(blocks: readonly number[]): Mix {
   return [...uses].map(([block, count]) => ({ block, weight: count / blocks.length }));
 }
 
+/** For records: by the number of each new block, what it is made of, "2·14 − 13" and the like. */
+export function describeMixes(mixes: readonly BlockMix[], blocks: number): Record<string, Record<string, string>> {
+  const half = (name: string, mix: HalfMix | undefined) =>
+    mix ? [[name, `${inWords(mix.weights)}; norms ${inWords(mix.norms)}`] as const] : [];
+  return Object.fromEntries(
+    mixes.map(({ attention, ffn }, i) => [
+      `${blocks + i}`,
+      Object.fromEntries([...half("attention", attention), ...half("ffn", ffn)]),
+    ]),
+  );
+}
+
+function inWords(mix: Mix): string {
+  const terms = mix.map(({ block, weight }, i) => {
+    const size = Math.abs(weight) === 1 ? `${block}` : `${Math.abs(weight)}·${block}`;
+    return i === 0 ? (weight < 0 ? `−${size}` : size) : weight < 0 ? ` − ${size}` : ` + ${size}`;
+  });
+  return terms.join("");
+}
+
 /** `checkpoint` with block config.blocks + i made of `mixes[i]`. `config` is that of `checkpoint`. */
 export function mixBlocks(checkpoint: Checkpoint, config: ModelConfig, mixes: readonly BlockMix[]): EditedCheckpoint {
   const tensors = new Map<string, ComputedTensor | StoredTensor>();
