@@ -17,7 +17,7 @@ export const collapseMethod = defineMethod({
   description: "merges neighbouring layers from the top down, as long as the last hidden state stays similar",
   paper: "LaCo: Large Language Model Pruning via Layer Collapse (arXiv 2402.11187)",
   amounts: ["drop", "params"],
-  calibration: { window: 64, windows: 10 },
+  calibration: { window: 64, windows: 5 },
   options: {
     merge: choiceOption({
       values: merges,
