@@ -11,6 +11,7 @@ import { inputError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import { yieldToEvents } from "../yield.ts";
+import type { Adapter } from "./adapter.ts";
 import type { ModelConfig } from "./config.ts";
 import { hiddenName, network } from "./network.ts";
 import { ropeTable } from "./rope.ts";
@@ -29,6 +30,8 @@ export interface SessionOptions {
   readonly output?: "last-logits" | "all-logits" | "loss" | "state";
   /** Keep the hidden state before every step and after the last. */
   readonly hidden?: boolean;
+  /** What linear maps are adapted with; its parameters are in the store. */
+  readonly adapter?: Adapter | undefined;
 }
 
 export interface PlayOptions {
@@ -67,9 +70,10 @@ export function planSession(
   options: SessionOptions = {},
 ): { graph: Graph; plan: Plan } {
   const context = contextLength(config, options.contextLength);
-  const { output = "last-logits", hidden = false, cache = "f32" } = options;
+  const { output = "last-logits", hidden = false, cache = "f32", adapter } = options;
   const table = ropeTable(config.rope, config.headWidth, context);
-  const graph = network(config, steps, { table, loss: output === "loss", state: output === "state", hidden });
+  const ends = { loss: output === "loss", state: output === "state" };
+  const graph = network(config, steps, { table, ...ends, hidden, adapter });
   const maxRows = Math.min(CHUNK, context);
   const tailRows = output === "last-logits" ? 1 : maxRows;
   return { graph, plan: plan(graph, storage, { maxRows, tailRows, context, threads, cache }) };

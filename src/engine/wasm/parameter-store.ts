@@ -106,6 +106,14 @@ export class ParameterStore {
     });
   }
 
+  /** Writes a whole parameter from f32, row-major [rows, columns]. */
+  write(parameter: Parameter, values: Float32Array): void {
+    const { name, kind, rows, columns } = parameter;
+    if (values.length !== rows * columns) throw new Error(`${name}: ${values.length} values for ${rows} × ${columns}`);
+    if (kind === "vector") this.writeVector(parameter, values);
+    else this.writeRows(parameter, 0, values);
+  }
+
   /**
    * Where rows [firstRow, firstRow + rowCount) of a GGUF file are to be read to, before `settle` packs them: the end of the place
    * that they will have. The view is good until memory is next taken.
