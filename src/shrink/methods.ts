@@ -4,6 +4,7 @@ import { collapseMethod } from "./collapse.ts";
 import { deepest } from "./deepest.ts";
 import { growMethod } from "./grow.ts";
 import type { Method } from "./method.ts";
+import { taylorMethod } from "./taylor.ts";
 import { tieMethod } from "./tie.ts";
 
 export const methods: readonly Method[] = [
@@ -13,4 +14,5 @@ export const methods: readonly Method[] = [
   collapseMethod,
   tieMethod,
   growMethod,
+  taylorMethod,
 ];
