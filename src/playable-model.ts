@@ -1,9 +1,6 @@
 /** A model in memory with a schedule: what can be done with it wherever it was loaded, in Node or in a browser. */
 import type { CacheType } from "./engine/attention-layout.ts";
-import type { Graph } from "./engine/graph.ts";
-import { type Parameter, parameterBytes } from "./engine/parameter.ts";
-import { type PlanLimits, plan } from "./engine/plan.ts";
-import { LoadedProgram } from "./engine/wasm/loaded-program.ts";
+import { parameterBytes } from "./engine/parameter.ts";
 import { inputError } from "./errors.ts";
 import { type GenerateOptions, type GenerateStats, generate } from "./generate/generate.ts";
 import { type Loaded, resolveSchedule } from "./load-checkpoint.ts";
@@ -89,19 +86,9 @@ export class PlayableModel {
     return new Session(player, store, config, this.steps, { contextLength, cache, ...options });
   }
 
-  /** A graph over these weights in memory, ready to be played; whoever asks for it disposes of it. */
-  program(graph: Graph, limits: Omit<PlanLimits, "threads">): LoadedProgram {
-    const { player, store } = this.loaded;
-    return new LoadedProgram(
-      player,
-      store,
-      plan(graph, (p) => store.type(p), { ...limits, threads: player.threads }),
-    );
-  }
-
-  /** A parameter as the kernels see it, row-major [rows, columns]. */
-  values(parameter: Parameter): Float32Array {
-    return this.loaded.store.read(parameter);
+  /** Where its weights are, for graphs that are no sessions. The model's own: not to be disposed of. */
+  get memory(): Pick<Loaded, "player" | "store"> {
+    return this.loaded;
   }
 
   /** The same weights in memory, another order of play. */

@@ -12,6 +12,8 @@
  */
 import { gradientName } from "../engine/autodiff.ts";
 import type { Parameter } from "../engine/parameter.ts";
+import { plan } from "../engine/plan.ts";
+import { LoadedProgram } from "../engine/wasm/loaded-program.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { familyOf } from "../model/families.ts";
 import { ropeTable } from "../model/rope.ts";
@@ -83,7 +85,13 @@ async function ofBlocks(
   const { graph, trained } = trainingNetwork(config, steps, { table, trained: wanted, recompute: true });
   const sequences = Math.max(1, Math.min(windows, Math.floor(BATCH / window)));
   const rows = sequences * window;
-  const program = model.program(graph, { maxRows: rows, tailRows: rows, context: window, sequences });
+  const { player, store } = model.memory;
+  const limits = { maxRows: rows, tailRows: rows, context: window, sequences, threads: player.threads };
+  const program = new LoadedProgram(
+    player,
+    store,
+    plan(graph, (p) => store.type(p), limits),
+  );
   try {
     program.gradients.fill(0);
     for (let done = 0; done < windows; done += sequences) {
@@ -99,7 +107,7 @@ async function ofBlocks(
     return [...blocks].map((block) => {
       const own = trained.filter((parameter) => parameter.block === block);
       return sumUp(config, block, own, by, (parameter) => ({
-        weights: model.values(parameter),
+        weights: store.read(parameter),
         gradient: program.parameterOutput(gradientName(parameter), parameter),
       }));
     });

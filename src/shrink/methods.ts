@@ -4,6 +4,7 @@ import { collapseMethod } from "./collapse.ts";
 import { deepest } from "./deepest.ts";
 import { growMethod } from "./grow.ts";
 import type { Method } from "./method.ts";
+import { replaceMethod } from "./replace.ts";
 import { taylorMethod } from "./taylor.ts";
 import { tieMethod } from "./tie.ts";
 
@@ -15,4 +16,5 @@ export const methods: readonly Method[] = [
   tieMethod,
   growMethod,
   taylorMethod,
+  replaceMethod,
 ];
