@@ -86,6 +86,11 @@ export class PlayableModel {
     return new Session(player, store, config, this.steps, { contextLength, cache, ...options });
   }
 
+  /** Where its weights are, for graphs that are no sessions. The model's own: not to be disposed of. */
+  get memory(): Pick<Loaded, "player" | "store"> {
+    return this.loaded;
+  }
+
   /** The same weights in memory, another order of play. */
   withSchedule(text: string): PlayableModel {
     return new PlayableModel(this.loaded, this.stepsOf(text));
