@@ -49,7 +49,8 @@ export async function saveFolder(folder: string, content: FolderContent, options
   const { overwrite = false, maxShardBytes = 5e9 } = options;
   checkContent(content);
   const files = [...weightFiles(content.tensors, maxShardBytes), ...smallFiles(content)];
-  await writeFiles(folder, files, { ...options, replaceable: replaceable(overwrite) });
+  // Whoever hands over an AbortController has its signal in the prototype, which a spread leaves behind.
+  await writeFiles(folder, files, { ...options, signal: options.signal, replaceable: replaceable(overwrite) });
 }
 
 /** Writes `folder` with these files, atomically. Errors: those of `saveFolder`. */
