@@ -49,6 +49,7 @@ export async function saveFolder(folder: string, content: FolderContent, options
   const { overwrite = false, signal, onProgress, maxShardBytes = 5e9, disk } = options;
   checkContent(content);
   const files = [...weightFiles(content.tensors, maxShardBytes), ...smallFiles(content)];
+  // Whoever hands over an AbortController has its signal in the prototype, which a spread would leave behind.
   const own = { signal, onProgress, replaceable: replaceable(overwrite), ...(disk && { disk }) };
   await writeFiles(folder, files, own);
 }
