@@ -6,7 +6,8 @@ import { type GenerateOptions, type GenerateStats, generate } from "./generate/g
 import { type Loaded, resolveSchedule } from "./load-checkpoint.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { parametersPlayed } from "./model/network.ts";
-import { Session, type SessionOptions } from "./model/session.ts";
+import { contextLength as checkContext, Session, type SessionOptions } from "./model/session.ts";
+import { StepwisePlayer } from "./model/stepwise.ts";
 import { printSteps } from "./schedule/print.ts";
 import type { Steps } from "./schedule/schedule.ts";
 import type { Tokenizer } from "./text/tokenizer.ts";
@@ -84,6 +85,12 @@ export class PlayableModel {
   session(options: SessionOptions = {}): Session {
     const { player, store, config, contextLength, cache } = this.loaded;
     return new Session(player, store, config, this.steps, { contextLength, cache, ...options });
+  }
+
+  /** The same weights, played one step at a time on sequences of at most `context` tokens. */
+  stepwise(context: number): StepwisePlayer {
+    const { player, store, config } = this.loaded;
+    return new StepwisePlayer(player, store, config, checkContext(config, context));
   }
 
   /** The same weights in memory, another order of play. */

@@ -53,6 +53,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
         label: `${value.operation.kind} ${value.id}`,
         rows: tables.has(value.operation.kind) ? padded(value.rows as number) : value.rows,
         bytesPerRow: oneNumber.has(value.operation.kind) ? 4 : stride(value.width),
+        ...(value.operation.kind === "input" ? { input: value.operation.name } : {}),
         ...(name === undefined ? {} : { output: name }),
       };
       buffers.set(value, buffer);
@@ -173,6 +174,8 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
       continue;
     }
     switch (op.kind) {
+      case "input":
+        break;
       case "embed":
         emit(
           value,

@@ -2,5 +2,6 @@
 import { angularMethod, influenceMethod } from "./by-similarity.ts";
 import { deepest } from "./deepest.ts";
 import type { Method } from "./method.ts";
+import { perplexity } from "./perplexity.ts";
 
-export const methods: readonly Method[] = [angularMethod, influenceMethod, deepest];
+export const methods: readonly Method[] = [angularMethod, influenceMethod, perplexity, deepest];
