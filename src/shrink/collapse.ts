@@ -7,7 +7,7 @@ import { lastStates, meanCosine } from "../measure/last-state.ts";
 import { describeMixes, mixBlocks } from "../model/mix-blocks.ts";
 import type { Model } from "../refrain.ts";
 import { printSteps } from "../schedule/print.ts";
-import { fewest } from "./amount.ts";
+import { enough, fewest, unreachable } from "./amount.ts";
 import { type Collapsed, collapse, collapsedSteps, type Layer, layersOf, merges } from "./collapse-layers.ts";
 import { defineMethod, type Json, type MethodContext, type Shrunk } from "./method.ts";
 import { choiceOption, integerOption, numberOption } from "./method-options.ts";
@@ -65,21 +65,30 @@ export const collapseMethod = defineMethod({
     const { steps, config } = model;
     const count = steps.length;
     const layers = layersOf(steps);
-    const drop = fewest(amount!, config, steps, (n) => Array.from({ length: n }, (_, i) => count - n + i)).length;
+    const least = fewest(amount!, config, steps, (n) => Array.from({ length: n }, (_, i) => count - n + i)).length;
     const highest = count - spare;
-    const range = { merge, group: Math.min(group, highest - lowest), interval, lowest, highest, drop };
+    const range = { merge, group: Math.min(group, highest - lowest), interval, lowest, highest };
     const similarity = await measuring(context);
-    let found: Collapsed | undefined;
-    let used = threshold;
-    for (used of thresholds(threshold)) {
-      found = await collapse(layers, { ...range, threshold: used }, similarity);
-      if (count - found.layers.length >= drop) return shrunk(model, found, used);
+    // Layers that are played elsewhere too are stored still: then more must go.
+    for (let drop = least; drop < count; drop++) {
+      const { found, used } = await collapseBy(drop);
+      const result = shrunk(model, found, used);
+      if (enough(amount!, config, steps, result.steps)) return result;
     }
-    throw inputError(
-      "collapse-threshold",
-      `only ${count - found!.layers.length} of ${drop} layers can be merged with a similarity above ${threshold}`,
-      "Give a lower --threshold, or merge fewer layers.",
-    );
+    throw unreachable(amount!);
+
+    async function collapseBy(drop: number): Promise<{ found: Collapsed; used: number }> {
+      let found: Collapsed | undefined;
+      for (const used of thresholds(threshold)) {
+        found = await collapse(layers, { ...range, drop, threshold: used }, similarity);
+        if (count - found.layers.length >= drop) return { found, used };
+      }
+      throw inputError(
+        "collapse-threshold",
+        `only ${count - found!.layers.length} of ${drop} layers can be merged with a similarity above ${threshold}`,
+        "Give a lower --threshold, or merge fewer layers.",
+      );
+    }
   },
 });
 

@@ -1,10 +1,12 @@
 /** LLM-Streamline as a method: the run that turns the hidden state least becomes one layer, which is trained (replacement.ts). */
 import { inputError } from "../errors.ts";
 import { observeModel } from "../measure/observe.ts";
+import type { Similarity } from "../measure/similarity.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { withTrainedBlock } from "../model/trained-block.ts";
 import { printSteps } from "../schedule/print.ts";
-import type { Steps } from "../schedule/schedule.ts";
-import { fewest } from "./amount.ts";
+import type { Step, Steps } from "../schedule/schedule.ts";
+import { type Amount, checkAmount, enough, unreachable } from "./amount.ts";
 import { angular } from "./angular.ts";
 import { defineMethod } from "./method.ts";
 import { integerOption, numberOption } from "./method-options.ts";
@@ -38,16 +40,15 @@ export const replaceMethod = defineMethod({
         "Give a longer --text, or a shorter --window.",
       );
     }
-    const gone = fewest(amount!, config, steps, (n) => Array.from({ length: n }, (_, i) => i)).length;
-    const length = gone + 1;
+    checkAmount(amount!, config, steps);
     const measured = await observeModel(model, tokens, { window, windows: Math.min(windows, 64), signal, onProgress });
-    const first = length === steps.length ? 0 : angular.choose(measured, length)[0]!;
+    const { first, length, left } = chooseRun(amount!, config, steps, measured);
     requireBlocks(steps, first, length);
     const options = { first, length, updates, batch, rate, seed, signal, onProgress };
     const { values, before, after, heldOut } = await trainReplacement(model, calibration!, options);
     const like = steps[first]!.block;
     return {
-      steps: [...steps.slice(0, first), { block: config.blocks, part: "block" }, ...steps.slice(first + length)],
+      steps: left,
       edit: (checkpoint) => withTrainedBlock(checkpoint, config, values, like),
       dropped: [],
       scores: measured.angular[length - 1]!,
@@ -58,6 +59,18 @@ export const replaceMethod = defineMethod({
     };
   },
 });
+
+/** The run that turns the hidden state least, of the fewest steps with which the model is small enough, and what is left. */
+function chooseRun(amount: Amount, config: ModelConfig, steps: Steps, measured: Similarity) {
+  const replaced: Step = { block: config.blocks, part: "block" };
+  for (let gone = amount.kind === "drop" ? amount.steps : 1; gone < steps.length; gone++) {
+    const length = gone + 1;
+    const first = length === steps.length ? 0 : angular.choose(measured, length)[0]!;
+    const left = [...steps.slice(0, first), replaced, ...steps.slice(first + length)];
+    if (enough(amount, config, steps, left)) return { first, length, left };
+  }
+  throw unreachable(amount);
+}
 
 function requireBlocks(steps: Steps, first: number, length: number): void {
   const run = steps.slice(first, first + length);
