@@ -30,46 +30,64 @@ const ways: readonly (readonly [method: string, words: readonly string[]])[] = [
   ["taylor", ["--params", "0.9", "--what", "width"]],
   ["taylor", ["--params", "0.8", "--what", "width", "--kv-heads", "1"]],
   ["replace", ["--drop", "1", "--updates", "3"]],
+  ["auto", ["--params", "0.8"]],
 ];
 
 it("covers every method", () => {
   expect([...new Set(ways.map(([name]) => name))].sort()).toEqual(methods.map(({ name }) => name).sort());
 });
 
-describe.each(ways.map(([by, words]) => [by, words.join(" "), words] as const))("shrink --by %s %s", (by, given, words) => {
-  it("writes a model that plays, and the same bytes from the same words", async () => {
-    const method = methods.find(({ name }) => name === by)!;
-    const folders = ["once", "twice"].map((name) => at.path(`${by}-${given.replaceAll(/\W+/g, "-")}-${name}`));
-    const all = ["--by", by, ...words, ...(method.calibration ? text() : []), "-o"];
-    for (const folder of folders) {
-      const { code, err } = await shrink(...all, folder);
-      expect(code, err).toBe(0);
-    }
-    const [once, twice] = folders as [string, string];
-    const names = await readdir(once);
-    expect(await readdir(twice)).toEqual(names);
-    for (const name of names) {
-      const [a, b] = await Promise.all([readFile(join(once, name)), readFile(join(twice, name))]);
-      expect(a.equals(b), name).toBe(true);
-    }
-    const record = JSON.parse(await readFile(join(once, "shrink.json"), "utf8"));
-    expect(record.method).toMatchObject({ name: by, paper: method.paper });
-    expect(Object.keys(record.method.options)).toEqual(expect.arrayContaining(words.filter((w) => w.startsWith("--to")).map((w) => w.slice(2))));
-    const model = await load(once, { threads: 1 });
-    const logits = await model.session().feed([1, 2, 3]);
-    expect(logits.every(Number.isFinite)).toBe(true);
-    await model.dispose();
-  });
-});
+describe.each(ways.map(([by, words]) => [by, words.join(" "), words] as const))(
+  "shrink --by %s %s",
+  (by, given, words) => {
+    it("writes a model that plays, and the same bytes from the same words", async () => {
+      const method = methods.find(({ name }) => name === by)!;
+      const folders = ["once", "twice"].map((name) => at.path(`${by}-${given.replaceAll(/\W+/g, "-")}-${name}`));
+      const all = ["--by", by, ...words, ...(method.calibration ? text() : []), "-o"];
+      for (const folder of folders) {
+        const { code, err } = await shrink(...all, folder);
+        expect(code, err).toBe(0);
+      }
+      const [once, twice] = folders as [string, string];
+      const names = await readdir(once);
+      expect(await readdir(twice)).toEqual(names);
+      for (const name of names) {
+        const [a, b] = await Promise.all([readFile(join(once, name)), readFile(join(twice, name))]);
+        expect(a.equals(b), name).toBe(true);
+      }
+      const record = JSON.parse(await readFile(join(once, "shrink.json"), "utf8"));
+      expect(record.method).toMatchObject({ name: by, paper: method.paper });
+      expect(Object.keys(record.method.options)).toEqual(
+        expect.arrayContaining(words.filter((w) => w.startsWith("--to")).map((w) => w.slice(2))),
+      );
+      const model = await load(once, { threads: 1 });
+      const logits = await model.session().feed([1, 2, 3]);
+      expect(logits.every(Number.isFinite)).toBe(true);
+      await model.dispose();
+    });
+  },
+);
 
 it.each<[string, readonly string[], string | RegExp]>([
   ["taylor's width without a share", ["--by", "taylor", "--what", "width", "--drop", "1"], "goes with --params"],
-  ["a width below what there is", ["--by", "taylor", "--what", "width", "--params", "0.1"], "what narrower blocks can reach"],
-  ["more heads than there are", ["--by", "taylor", "--what", "width", "--params", "0.9", "--kv-heads", "9"], "cannot keep 9 of 2"],
+  [
+    "a width below what there is",
+    ["--by", "taylor", "--what", "width", "--params", "0.1"],
+    "what narrower blocks can reach",
+  ],
+  [
+    "more heads than there are",
+    ["--by", "taylor", "--what", "width", "--params", "0.9", "--kv-heads", "9"],
+    "cannot keep 9 of 2",
+  ],
   ["taylor's layers below one", ["--by", "taylor", "--drop", "3"], "cannot drop 3 of the 3 steps"],
   ["to replace all layers by none", ["--by", "replace", "--drop", "3"], "cannot drop 3 of the 3 steps"],
   ["to merge all layers into none", ["--by", "collapse", "--drop", "3"], "cannot drop 3 of the 3 steps"],
-  ["a similarity that nothing has", ["--by", "collapse", "--drop", "2", "--threshold", "1"], /only \d of 2 layers can be merged/],
+  [
+    "a similarity that nothing has",
+    ["--by", "collapse", "--drop", "2", "--threshold", "1"],
+    /only \d of 2 layers can be merged/,
+  ],
 ])("refuses %s", async (_, words, message) => {
   const out = at.path("no");
   const { code, err } = await shrink(...words, ...text(), "-o", out);

@@ -3,12 +3,15 @@ import { inputError } from "../errors.ts";
 import { modelCost } from "../measure/cost.ts";
 import { type Model, resolveSchedule } from "../refrain.ts";
 import { formatBytes, formatCount, formatNumber, formatPercent } from "../report/format.ts";
+import { frontFiles } from "../report/front-report.ts";
 import { choiceInWords } from "../report/similarity-report.ts";
 import { textTable } from "../report/table.ts";
 import { describe } from "../schedule/describe.ts";
 import { halves } from "../schedule/edits.ts";
 import { renumber } from "../schedule/unroll.ts";
 import type { Amount } from "../shrink/amount.ts";
+import { autoMethod } from "../shrink/auto.ts";
+import type { Budget } from "../shrink/budget.ts";
 import { angularMethod } from "../shrink/by-similarity.ts";
 import type { Method, Shrunk } from "../shrink/method.ts";
 import { methods } from "../shrink/methods.ts";
@@ -16,13 +19,16 @@ import { shrinkRecord } from "../shrink/record.ts";
 import { runMethod } from "../shrink/run-method.ts";
 import { carryOut, requireFree, type Written, writeAndVerify } from "../shrink/shrink.ts";
 import { readText } from "../text/read-text.ts";
+import { fitOption, speedOption } from "./budget-options.ts";
 import { defineRefrainCommand } from "./define.ts";
 import { methodOptions, valuesOf } from "./method-options.ts";
 import { withModel } from "./model.ts";
 import { named } from "./named.ts";
-import { argument, flag, integer, modelOptions, number, text, type ValuesOf } from "./options.ts";
+import { argument, flag, integer, modelOptions, number, type Option, text, type ValuesOf } from "./options.ts";
 import { quoted } from "./quoted.ts";
 import { dropOption, needText, textOption, windowOptions } from "./text-options.ts";
+
+const methodOption = named("method", methods, angularMethod);
 
 const options = {
   model: argument({ description: "a folder, a .gguf or .bin file, or hf:org/name[/file]" }),
@@ -35,7 +41,12 @@ const options = {
     aboveMin: true,
     description: "drop until this share of the parameters is left, e.g. 0.75",
   }),
-  by: named("method", methods, angularMethod),
+  fit: fitOption,
+  speed: speedOption,
+  by: {
+    ...methodOption,
+    read: (raw, shown) => (raw === undefined ? undefined : methodOption.read(raw, shown)),
+  } as Option<Method | undefined>,
   text: textOption,
   window: windowOptions.window,
   windows: integer({
@@ -53,13 +64,16 @@ const options = {
   threads: modelOptions.threads,
 } as const;
 
-type Values = ValuesOf<typeof options>;
+type Values = Omit<ValuesOf<typeof options>, "by"> & { readonly by: Method };
 
 export const command = defineRefrainCommand({
   // Methods bring options of their own, which no type here can name.
   options: { ...methodOptions, ...options } as typeof options,
-  run: async (values, { output, signal, onProgress }) => {
-    const { by, overwrite, unrolled, threads } = values;
+  run: async (given, { output, signal, onProgress }) => {
+    const { fit, speed } = given;
+    const by = given.by ?? (fit !== undefined || speed !== undefined ? autoMethod : angularMethod);
+    const values = { ...given, by };
+    const { overwrite, unrolled, threads } = values;
     const { out, chooses } = checkOptions(values);
     const own = valuesOf(by, values);
     const file =
@@ -74,7 +88,9 @@ export const command = defineRefrainCommand({
       const written = await carryOut(model, choice ?? { steps: model.steps }, { signal, onProgress });
       try {
         const record = shrinkRecord(written, unrolled, choice, method);
-        const safe = await writeAndVerify(written, out, record, { unrolled, overwrite, threads, signal, onProgress });
+        const files = choice?.search && (await frontFiles(choice.search));
+        const how = { unrolled, overwrite, files, threads, signal, onProgress };
+        const safe = await writeAndVerify(written, out, record, how);
         await found?.forget();
         // Blocks that a method made have numbers that nobody else knows.
         const { steps, kept } = renumber(written.steps);
@@ -102,19 +118,17 @@ export const command = defineRefrainCommand({
 });
 
 /** The folder to write, and whether a method chooses what; refuses what contradicts itself before anything is read. */
-function checkOptions({ out, by, drop, params, schedule, text }: Values): { out: string; chooses: boolean } {
+function checkOptions(values: Values): { out: string; chooses: boolean } {
+  const { out, by, schedule, text } = values;
   if (out === undefined) {
     throw inputError("option-missing", "refrain shrink: -o OUT is missing", "Name a new folder.");
   }
-  const ways = [
-    ...(drop === undefined ? [] : ["--drop"]),
-    ...(params === undefined ? [] : ["--params"]),
-    ...(schedule === undefined ? [] : ["--schedule"]),
-  ];
-  const expected = [
-    ...by.amounts.map((amount) => (amount === "drop" ? "--drop N" : "--params SHARE")),
-    '--schedule "…"',
-  ];
+  const amounts = ["drop", "params", "fit", "speed"] as const;
+  const ways = [...amounts, "schedule"]
+    .filter((way) => values[way as keyof Values] !== undefined)
+    .map((way) => `--${way}`);
+  const hints = { drop: "N", params: "SHARE", fit: "SIZE", speed: "RATIO" };
+  const expected = [...by.amounts.map((amount) => `--${amount} ${hints[amount]}`), '--schedule "…"'];
   if (ways.length > 1 || (ways.length === 0 && by.amounts.length > 0)) {
     throw inputError(
       ways.length === 0 ? "option-missing" : "option-conflict",
@@ -123,8 +137,8 @@ function checkOptions({ out, by, drop, params, schedule, text }: Values): { out:
     );
   }
   const chooses = schedule === undefined;
-  const amount = drop !== undefined ? "drop" : "params";
-  if (chooses && ways.length > 0 && !by.amounts.includes(amount)) {
+  const amount = amounts.find((each) => values[each] !== undefined);
+  if (chooses && amount !== undefined && !by.amounts.includes(amount)) {
     throw inputError(
       "option-conflict",
       `refrain shrink: ${ways[0]} does not go with --by ${by.name}`,
@@ -141,8 +155,10 @@ function checkOptions({ out, by, drop, params, schedule, text }: Values): { out:
   return { out, chooses };
 }
 
-function amountOf({ drop, params }: Values): Amount | undefined {
+function amountOf({ drop, params, fit, speed }: Values): Amount | Budget | undefined {
   if (drop !== undefined) return { kind: "drop", steps: drop };
+  if (fit !== undefined) return { kind: "fit", bytes: fit };
+  if (speed !== undefined) return { kind: "speed", ratio: speed };
   return params === undefined ? undefined : { kind: "params", share: params };
 }
 

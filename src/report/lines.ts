@@ -13,6 +13,8 @@ export interface Series {
   readonly name: string;
   /** [x, y] in ascending x; pairs that are not finite leave a gap. */
   readonly points: readonly (readonly [x: number, y: number])[];
+  /** Marks alone, without a line through them. */
+  readonly scattered?: boolean;
 }
 
 export interface Lines {
@@ -57,13 +59,14 @@ export function lines({ title, subtitle, x, y, series, logarithmic }: Lines): st
     ]),
     line(LEFT, bottom, right, bottom, FAINT),
   ];
-  const curves = series.map(({ points: own }, i) => {
+  const curves = series.map(({ points: own, scattered }, i) => {
     const places = own.map((point) =>
       isFinitePoint(point) ? ([across.at(point[0]), upwards.at(point[1])] as const) : undefined,
     );
-    const marks = places.map((place) => (place && own.length <= 60 ? mark(i, ...place) : undefined));
+    const marks = places.map((place) => (place && (scattered || own.length <= 60) ? mark(i, ...place) : undefined));
     return [
-      markup`<path d="${path(places)}" fill="none" stroke="${color(i)}" stroke-width="2" stroke-linejoin="round"/>
+      !scattered &&
+        markup`<path d="${path(places)}" fill="none" stroke="${color(i)}" stroke-width="2" stroke-linejoin="round"/>
 `,
       marks,
     ];
@@ -150,9 +153,9 @@ function mark(series: number, x: number, y: number): Markup {
 function legend(series: readonly Series[], y: number): Markup[] {
   const room = (PICTURE_WIDTH - LEFT - MARGIN) / Math.max(1, series.length);
   let x = LEFT;
-  return series.map(({ name }, i) => {
+  return series.map(({ name, scattered }, i) => {
     const text = fitText(name, room - 44, 12);
-    const entry = markup`${line(x, y, x + 24, y, color(i), 2)}${mark(i, x + 12, y)}${label(x + 32, y + 4, text, { color: INK })}`;
+    const entry = markup`${!scattered && line(x, y, x + 24, y, color(i), 2)}${mark(i, x + 12, y)}${label(x + 32, y + 4, text, { color: INK })}`;
     x += 32 + pixelsOf(text, 12) + 20;
     return entry;
   });

@@ -89,7 +89,10 @@ describe.each([
       if (attention) for (const h of [0, 1]) close(heads[h]!, await slope(model, block, "head", h));
       else expect([...heads]).toEqual([0, 0]);
       for (const c of [0, 7, channels.length - 1]) close(channels[c]!, await slope(model, block, "channel", c));
-      const halves = [attention ? await slope(model, block, "head", "all") : 0, await slope(model, block, "channel", "all")];
+      const halves = [
+        attention ? await slope(model, block, "head", "all") : 0,
+        await slope(model, block, "channel", "all"),
+      ];
       close(whole, Math.abs(halves[0]!) + Math.abs(halves[1]!));
     }
     // Differences that mean something.
@@ -108,7 +111,10 @@ describe.each([
   });
 
   it("by weights is at least what it is by gate for every unit: the triangle inequality, over more weights", async () => {
-    const [weights, gate] = [await importance(model, text, { by: "weights" }), await importance(model, text, { by: "gate" })];
+    const [weights, gate] = [
+      await importance(model, text, { by: "weights" }),
+      await importance(model, text, { by: "gate" }),
+    ];
     for (const [i, { whole, heads, channels }] of gate.entries()) {
       const larger = weights[i]!;
       expect(larger.whole).toBeGreaterThan(whole);

@@ -23,6 +23,8 @@ import type { OnProgress } from "../progress.ts";
 import type { Edit, Model } from "../refrain.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import type { Amount } from "./amount.ts";
+import type { Budget } from "./budget.ts";
+import type { Search } from "./front.ts";
 import type { MethodOptions, OptionValues } from "./method-options.ts";
 
 /** What goes into `shrink.json`. */
@@ -49,8 +51,10 @@ export interface Journal {
 export interface MethodContext {
   /** Its steps are the ones to shrink; all its weights are in memory. Tensors as stored: `openCheckpoint(model.path)`. */
   readonly model: Model;
-  /** What the user wants; undefined only where `amounts` is empty. */
+  /** What the user wants to go; undefined where `amounts` has neither "drop" nor "params". */
   readonly amount: Amount | undefined;
+  /** What the user wants to stay within; undefined where `amounts` has no "fit" or "speed" and the user gave no share. */
+  readonly budget?: Budget | undefined;
   /** Present where the method has `calibration`. */
   readonly calibration: Calibration | undefined;
   readonly journal: Journal;
@@ -77,6 +81,8 @@ export interface Shrunk {
   readonly scores: Json;
   /** Whatever else is needed to understand the choice, for the record: its order, its rounds, what was merged. */
   readonly record?: { readonly [key: string]: Json };
+  /** All that a search tried, to be drawn. */
+  readonly search?: Search;
   /** Whole sentences for a person: what was done beside dropping steps, and what to mind. */
   readonly notes: readonly string[];
 }
@@ -87,8 +93,8 @@ export interface MethodDefinition<O extends MethodOptions> {
   /** One line for the help text, behind the name. */
   readonly description: string;
   readonly paper: string;
-  /** How its user says how much goes: `--drop N`, `--params SHARE`; empty where it takes neither. */
-  readonly amounts: readonly ("drop" | "params")[];
+  /** How its user says how much goes: `--drop N`, `--params SHARE` and so on; empty where it takes none. */
+  readonly amounts: readonly (Amount | Budget)["kind"][];
   /** Windows of text that it reads where the user does not say; undefined: it takes no text. */
   readonly calibration?: { readonly window: number; readonly windows: number };
   /** Its own options. Methods that share a name of an option share the option, too. */

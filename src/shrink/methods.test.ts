@@ -34,16 +34,23 @@ const drop = (steps: number): Amount => ({ kind: "drop", steps });
 
 const method = (name: string): Method => methods.find((each) => each.name === name)!;
 
-function run(name: string, amount: Amount, given: Record<string, boolean | string | number> = {}, journal: Journal = memoryJournal()) {
+function run(
+  name: string,
+  amount: Amount,
+  given: Record<string, boolean | string | number> = {},
+  journal: Journal = memoryJournal(),
+) {
   const { options, run } = method(name);
-  const values = { ...defaultValues(options), ...("updates" in options && { updates: 2 }), ...given } as Parameters<Method["run"]>[1];
+  const values = { ...defaultValues(options), ...("updates" in options && { updates: 2 }), ...given } as Parameters<
+    Method["run"]
+  >[1];
   return run({ model, amount, calibration, journal }, values);
 }
 
 /** All but the function that edits the weights. */
 const asJson = ({ edit: _, ...told }: Shrunk): string => JSON.stringify(told);
 
-describe.each(methods.filter(({ amounts }) => amounts.length > 0).map(({ name }) => name))("%s", (name) => {
+describe.each(methods.filter(({ amounts }) => amounts.includes("drop")).map(({ name }) => name))("%s", (name) => {
   it("drops as many steps as asked, says which, and always the same", async () => {
     for (const count of [1, 3]) {
       const found = await run(name, drop(count));

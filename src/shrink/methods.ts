@@ -1,4 +1,5 @@
 /** The methods that shrink a model; method.ts says what one is. A new one is one file beside this one and one line here. */
+import { autoMethod } from "./auto.ts";
 import { angularMethod, influenceMethod } from "./by-similarity.ts";
 import { collapseMethod } from "./collapse.ts";
 import { deepest } from "./deepest.ts";
@@ -19,4 +20,5 @@ export const methods: readonly Method[] = [
   growMethod,
   taylorMethod,
   replaceMethod,
+  autoMethod,
 ];

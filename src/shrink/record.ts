@@ -3,6 +3,7 @@ import { type Model, resolveSchedule } from "../refrain.ts";
 import { printSteps } from "../schedule/print.ts";
 import { version } from "../version.ts";
 import type { Amount } from "./amount.ts";
+import type { Budget } from "./budget.ts";
 import type { Calibration, Json, Method, Shrunk } from "./method.ts";
 
 export interface ShrinkRecord {
@@ -26,13 +27,13 @@ export interface MethodRecord {
   readonly paper: string;
   /** All of its options, those that nobody gave too. */
   readonly options: { readonly [key: string]: Json };
-  readonly amount?: Amount;
+  readonly amount?: Amount | Budget;
   readonly text?: CalibrationText;
   /** How weights were kept while it was measured; "file": as the file has them. */
   readonly weights: string;
   /** What the method went by, and whatever else it says of its choices. */
   readonly scores: Json;
-  readonly [key: string]: Json | Amount | CalibrationText | undefined;
+  readonly [key: string]: Json | Amount | Budget | CalibrationText | undefined;
 }
 
 export interface CalibrationText {
@@ -61,7 +62,7 @@ export function shrinkRecord(written: Model, unrolled: boolean, shrunk?: Shrunk,
 interface Told {
   readonly method: Method;
   readonly values: Readonly<Record<string, string | number | boolean | undefined>>;
-  readonly amount: Amount | undefined;
+  readonly amount: Amount | Budget | undefined;
   readonly calibration: Calibration | undefined;
   readonly weights: string;
 }

@@ -85,7 +85,13 @@ describe.each(["models/llama-gqa", "models/gpt2", "models/mistral"])("a layer fo
       const { steps } = model;
       const step: Step = { block: model.config.blocks, part: "block" };
       expect(found.steps[replaced[0]!]).toEqual(step);
-      const after = missed(model, edited, steps.slice(0, replaced[0]), steps.slice(replaced[0], replaced[1]! + 1), step);
+      const after = missed(
+        model,
+        edited,
+        steps.slice(0, replaced[0]),
+        steps.slice(replaced[0], replaced[1]! + 1),
+        step,
+      );
       expect(Math.abs(meanSquares.after / after - 1)).toBeLessThan(1e-4);
       await edited.save(folder);
       expect((await verifyWritten(edited, folder, { threads: 1 })).difference).toBeLessThan(1e-4);

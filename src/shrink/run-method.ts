@@ -9,6 +9,7 @@ import { version } from "../version.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
 import { openCheckpoint } from "../weights/open.ts";
 import type { Amount } from "./amount.ts";
+import type { Budget } from "./budget.ts";
 import { FileJournal, memoryJournal } from "./journal.ts";
 import type { Calibration, Json, Method, Shrunk } from "./method.ts";
 import { type MethodRecord, methodRecord } from "./record.ts";
@@ -17,7 +18,7 @@ export interface MethodRequest {
   readonly method: Method;
   /** All of the method's options. */
   readonly values: Readonly<Record<string, string | number | boolean | undefined>>;
-  readonly amount: Amount | undefined;
+  readonly amount: Amount | Budget | undefined;
   readonly text: TextFile | undefined;
   /** Without them, the method's own. */
   readonly window?: number | undefined;
@@ -43,7 +44,11 @@ export async function runMethod(model: Model, request: MethodRequest): Promise<M
   const calibration = readCalibration(model, request);
   const told = { method, values, amount, calibration, weights };
   const journal = out === undefined ? undefined : await openJournal(model, out, told);
-  const context = { model, amount, calibration, journal: journal ?? memoryJournal(), signal, onProgress };
+  const wanted = {
+    amount: amount?.kind === "drop" || amount?.kind === "params" ? amount : undefined,
+    budget: amount?.kind === "drop" ? undefined : amount,
+  };
+  const context = { model, ...wanted, calibration, journal: journal ?? memoryJournal(), signal, onProgress };
   const shrunk = await method.run(context, values as Parameters<Method["run"]>[1]).catch(async (error: unknown) => {
     if (!signal?.aborted || !(await journal?.read())) throw error;
     throw failure(

@@ -42,6 +42,8 @@ export function carryOut(
 export interface WriteOptions {
   readonly unrolled: boolean;
   readonly overwrite: boolean;
+  /** More files for the folder, by name. */
+  readonly files?: Readonly<Record<string, string | Uint8Array>> | undefined;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
@@ -61,10 +63,10 @@ export async function writeAndVerify(
   model: Model,
   folder: string,
   record: ShrinkRecord,
-  { unrolled, overwrite, threads, signal, onProgress }: WriteOptions,
+  { unrolled, overwrite, files, threads, signal, onProgress }: WriteOptions,
 ): Promise<Written> {
   await requireFree(model, folder, overwrite);
-  const extraFiles = { "shrink.json": `${JSON.stringify(record, null, 2)}\n` };
+  const extraFiles = { ...files, "shrink.json": `${JSON.stringify(record, null, 2)}\n` };
   await model.save(folder, { unrolled, overwrite, extraFiles, signal, onProgress });
   const verification = await verifyWritten(model, folder, { threads, signal, onProgress });
   return { verification, bytes: { source: await tensorBytes(model.path), written: await tensorBytes(folder) } };

@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fixturePath } from "../../test/fixtures.ts";
+import { tinyModel } from "../cli/tiny-model.testing.ts";
+import { modelCost } from "../measure/cost.ts";
+import { perplexity } from "../measure/perplexity.ts";
+import { load, type Model, resolveSchedule } from "../refrain.ts";
+import { autoMethod } from "./auto.ts";
+import type { Budget } from "./budget.ts";
+import type { Tried } from "./front.ts";
+import { memoryJournal } from "./journal.ts";
+import type { Calibration, Journal, Json } from "./method.ts";
+
+const window = 16;
+const windows = 6;
+const calibration: Calibration = {
+  tokens: Array.from({ length: window * windows }, (_, i) => (i * i * 7 + 3) % 50),
+  window,
+  windows,
+  text: { name: "numbers", sha256: "0" },
+};
+
+let tiny: Awaited<ReturnType<typeof tinyModel>>;
+let model: Model;
+beforeAll(async () => {
+  tiny = await tinyModel();
+  model = await load(tiny.path, { schedule: "0-2 1-0", threads: 1 });
+});
+afterAll(async () => {
+  await model.dispose();
+  await tiny.remove();
+});
+
+function search(budget: Budget, { journal = memoryJournal(), of = model, text = calibration, signal = undefined as AbortSignal | undefined } = {}) {
+  const amount = budget.kind === "params" ? budget : undefined;
+  return autoMethod.run({ model: of, amount, budget, calibration: text, journal, signal }, {});
+}
+const bytesOf = (weights: "f16" | "q8" | "q4", schedule: string | undefined = model.schedule) =>
+  modelCost(model.config, resolveSchedule(model.config, schedule)).bytes[weights];
+
+describe("auto", () => {
+  it("finds the least loss within a budget of bytes, and tells all that it tried", async () => {
+    const budget: Budget = { kind: "fit", bytes: Math.round(0.9 * bytesOf("q8")) };
+    const found = await search(budget);
+    const tried = found.scores as unknown as Tried[];
+    const best = tried[found.search!.chosen]!;
+    expect(found.record).toMatchObject({ keepWeights: best.weights, judgedBy: { windows: 3, predicted: 3 * 15 } });
+    for (const { bytes, parameters, schedule, weights, withinBudget } of tried) {
+      const cost = modelCost(model.config, resolveSchedule(model.config, schedule));
+      expect({ bytes, parameters }).toEqual({ bytes: cost.bytes[weights], parameters: cost.uniqueParameters });
+      expect(withinBudget).toBe(bytes <= budget.bytes);
+    }
+    const fitting = tried.filter(({ withinBudget }) => withinBudget);
+    expect(best.loss).toBe(Math.min(...fitting.map(({ loss }) => loss)));
+    expect(new Set(tried.map(({ weights }) => weights))).toEqual(new Set(["f16", "q8", "q4"]));
+    expect(tried.some(({ front }) => front)).toBe(true);
+    expect(found.notes[0]).toContain(`Of ${tried.length} that were tried, ${fitting.length} are within the budget.`);
+    expect(await search(budget)).toEqual(found);
+  });
+
+  it("judges by the loss of the written model on the half of the text that no choice was made by", async () => {
+    const { scores } = await search({ kind: "params", share: 0.9 });
+    const judge = calibration.tokens.slice((windows / 2) * window);
+    for (const { schedule, weights, loss } of (scores as unknown as Tried[]).slice(0, 3)) {
+      const played = await load(tiny.path, { schedule, weights, threads: 1 });
+      const { meanLoss } = await perplexity(played.session({ output: "loss" }), judge, { window, stride: window });
+      // The file is F32; written down it stays so.
+      expect(loss).toBe(meanLoss);
+      await played.dispose();
+    }
+  });
+
+  it("measures a quantized model as it will be written: in F16, then quantized anew", async () => {
+    const source = await load(fixturePath("gguf/values.gguf"), { threads: 1 }).catch(() => undefined);
+    expect(source).toBeUndefined();
+  });
+
+  it("keeps to a share of the parameters", async () => {
+    const { steps } = await search({ kind: "params", share: 0.8 });
+    const share = modelCost(model.config, steps).uniqueParameters / modelCost(model.config, model.steps).uniqueParameters;
+    expect(share).toBeLessThanOrEqual(0.8);
+  });
+
+  it("goes on where it was stopped, wherever that is, with the same numbers to the bit", async () => {
+    const budget: Budget = { kind: "params", share: 0.8 };
+    const whole = await search(budget);
+    const count = (whole.scores as unknown as Tried[]).length;
+    for (const stop of [0, 1, Math.floor(count / 2), count - 1]) {
+      const journal = memoryJournal();
+      let writes = 0;
+      const dying: Journal = {
+        read: journal.read,
+        async write(state) {
+          await journal.write(JSON.parse(JSON.stringify(state)) as Json);
+          if (writes++ === stop) throw new Error("killed");
+        },
+      };
+      await expect(search(budget, { journal: dying })).rejects.toThrow("killed");
+      let more = 0;
+      const counting: Journal = { read: journal.read, write: async () => void more++ };
+      expect(await search(budget, { journal: counting })).toEqual(whole);
+      expect(more).toBe(count - stop - 1);
+    }
+  });
+
+  it("says the least that there is where nothing is within the budget, before it measures", async () => {
+    const journal: Journal = {
+      read: () => Promise.reject(new Error("it measured")),
+      write: () => Promise.reject(new Error("it measured")),
+    };
+    await expect(search({ kind: "fit", bytes: 1000 }, { journal })).rejects.toMatchObject({
+      kind: "input",
+      code: "budget",
+      message: expect.stringMatching(/nothing .* fits 1\.0 kB: the least is [\d.]+ kB, "\d" in q4/),
+    });
+    await expect(search({ kind: "params", share: 0.01 }, { journal })).rejects.toMatchObject({ code: "budget" });
+  });
+
+  it("refuses a text with nothing to judge by", async () => {
+    const text = { ...calibration, tokens: calibration.tokens.slice(0, window), windows: 1 };
+    await expect(search({ kind: "params", share: 0.9 }, { text })).rejects.toMatchObject({ code: "text-too-short" });
+  });
+
+  it("has nothing to take from a model of one layer but its weights' width", async () => {
+    const one = model.withSchedule("1");
+    const found = await search({ kind: "fit", bytes: bytesOf("q8", "1") }, { of: one });
+    expect((found.scores as unknown as Tried[]).every(({ schedule }) => /^[af]?1$/.test(schedule))).toBe(true);
+    expect(found.steps).toHaveLength(1);
+    await one.dispose();
+  });
+
+  it("stops when it is told to", async () => {
+    await expect(search({ kind: "params", share: 0.9 }, { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
+  });
+});
