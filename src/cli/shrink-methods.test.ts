@@ -1,6 +1,7 @@
 /** Every method from the command to the folder: what it writes is opened, played and the same when it is written again. */
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { load } from "../refrain.ts";
 import { methods } from "../shrink/methods.ts";
@@ -10,6 +11,7 @@ import { commandLine } from "./terminal.testing.ts";
 let at: Bench;
 beforeAll(async () => {
   at = await bench();
+  await mkdir(at.path("fit"));
 });
 afterAll(() => at.remove());
 
@@ -94,4 +96,62 @@ it.each<[string, readonly string[], string | RegExp]>([
   expect(code).toBe(2);
   expect(err).toMatch(message);
   expect(err).toMatch(/\nhelp: /);
+});
+
+describe("shrink within a budget", () => {
+  it("takes a size, writes the search as pictures and data, and goes on after Ctrl-C with the same bytes", async () => {
+    const out = at.path("fit/whole");
+    const words = ["--fit", "60kB", ...text(), "-o"];
+    const { code, out: said, err } = await shrink(...words, out);
+    expect(code, err).toBe(0);
+    expect(said).toMatch(/within the budget. The best is .* with weights in q[48]/);
+    const search = JSON.parse(await readFile(join(out, "front.json"), "utf8"));
+    expect(search).toMatchObject({ budget: { kind: "fit", bytes: 60_000 }, text: "cat.txt" });
+    const chosen = search.tried[search.chosen];
+    expect(chosen.bytes).toBeLessThanOrEqual(60_000);
+    const record = JSON.parse(await readFile(join(out, "shrink.json"), "utf8"));
+    expect(record).toMatchObject({ after: chosen.schedule, method: { name: "auto", keepWeights: chosen.weights } });
+    expect(record.method.scores).toEqual(search.tried);
+    expect(await readFile(join(out, "front.svg"), "utf8")).toMatch(/^<svg /);
+    expect((await readFile(join(out, "front.png"))).subarray(1, 4).toString()).toBe("PNG");
+
+    const stopped = at.path("fit/stopped");
+    const journals = () => readdirSync(dirname(stopped)).filter((name) => name.startsWith("stopped.search-"));
+    const interrupted = await commandLine(["shrink", at.model, "--threads", "1", ...words, stopped], {
+      onStart: (terminal) => {
+        const look = () => {
+          if (journals().length === 1) terminal.emit("SIGINT");
+          else setImmediate(look);
+        };
+        look();
+      },
+    });
+    expect(interrupted.code).toBe(130);
+    expect(interrupted.err).toMatch(/Interrupted. What the search knows is kept in/);
+    expect(await shrink(...words, stopped)).toMatchObject({ code: 0 });
+    expect(journals()).toEqual([]);
+    for (const name of await readdir(out)) {
+      const [a, b] = await Promise.all([readFile(join(out, name)), readFile(join(stopped, name))]);
+      expect(a.equals(b), name).toBe(true);
+    }
+  });
+
+  it.each<[string, readonly string[], string | RegExp]>([
+    ["a size that nothing fits", ["--fit", "1kB"], /nothing .* fits 1.0 kB: the least is [\d.]+ kB, "\d" in q4/],
+    ["a size that is none", ["--fit", "80"], 'got "80", expected a size like 80MB'],
+    ["a size of nothing", ["--fit", "0MB"], "expected a size like 80MB"],
+    ["a speed that is none", ["--speed", "fast"], "expected a ratio like 1.5x"],
+    [
+      "a size for a method that takes steps",
+      ["--fit", "60kB", "--by", "angular"],
+      "--fit does not go with --by angular",
+    ],
+    ["steps for a method that takes a budget", ["--drop", "1", "--by", "auto"], "--drop does not go with --by auto"],
+    ["two budgets", ["--fit", "60kB", "--speed", "2x"], "got --fit and --speed"],
+  ])("refuses %s", async (_, words, message) => {
+    const { code, err } = await shrink(...words, ...text(), "-o", at.path("no"));
+    expect(code).toBe(2);
+    expect(err).toMatch(message);
+    expect(err).toMatch(/\nhelp: /);
+  });
 });

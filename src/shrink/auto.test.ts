@@ -1,7 +1,11 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { fixturePath } from "../../test/fixtures.ts";
 import { tinyModel } from "../cli/tiny-model.testing.ts";
 import { modelCost } from "../measure/cost.ts";
+import { fakeProfile } from "../measure/device/profile.testing.ts";
+import { writeProfile } from "../measure/device/profile-file.ts";
 import { perplexity } from "../measure/perplexity.ts";
 import { load, type Model, resolveSchedule } from "../refrain.ts";
 import { autoMethod } from "./auto.ts";
@@ -30,7 +34,10 @@ afterAll(async () => {
   await tiny.remove();
 });
 
-function search(budget: Budget, { journal = memoryJournal(), of = model, text = calibration, signal = undefined as AbortSignal | undefined } = {}) {
+function search(
+  budget: Budget,
+  { journal = memoryJournal(), of = model, text = calibration, signal = undefined as AbortSignal | undefined } = {},
+) {
   const amount = budget.kind === "params" ? budget : undefined;
   return autoMethod.run({ model: of, amount, budget, calibration: text, journal, signal }, {});
 }
@@ -69,14 +76,42 @@ describe("auto", () => {
     }
   });
 
-  it("measures a quantized model as it will be written: in F16, then quantized anew", async () => {
-    const source = await load(fixturePath("gguf/values.gguf"), { threads: 1 }).catch(() => undefined);
-    expect(source).toBeUndefined();
+  describe("with a profile of the device", () => {
+    let folder: string;
+    const before = process.env.REFRAIN_DEVICE_PROFILE;
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), "refrain-auto-"));
+      process.env.REFRAIN_DEVICE_PROFILE = join(folder, "device.json");
+    });
+    afterAll(async () => {
+      if (before === undefined) delete process.env.REFRAIN_DEVICE_PROFILE;
+      else process.env.REFRAIN_DEVICE_PROFILE = before;
+      await rm(folder, { recursive: true });
+    });
+
+    it("keeps to a speed, which says what to do where there is none", async () => {
+      const budget: Budget = { kind: "speed", ratio: 1.2 };
+      await expect(search(budget)).rejects.toMatchObject({ code: "device-profile" });
+      await writeProfile(join(folder, "device.json"), fakeProfile());
+      const found = await search(budget);
+      const tried = found.scores as unknown as Tried[];
+      // Of this device reading takes all the time: a step less is faster, a shared pair is not, q8 is about four times f32.
+      for (const { seconds, withinBudget, way, weights } of tried) {
+        expect(seconds).toBeGreaterThan(0);
+        if (weights !== "f16") expect(withinBudget).toBe(true);
+        if (weights === "f16" && way === "whole") expect(seconds).toBe(Math.max(...tried.map((one) => one.seconds!)));
+      }
+      await expect(search({ kind: "speed", ratio: 1e6 })).rejects.toMatchObject({
+        code: "budget",
+        message: expect.stringMatching(/is 1000000 times as fast: the least is [\d.]+ times, "\d" in q4/),
+      });
+    });
   });
 
   it("keeps to a share of the parameters", async () => {
     const { steps } = await search({ kind: "params", share: 0.8 });
-    const share = modelCost(model.config, steps).uniqueParameters / modelCost(model.config, model.steps).uniqueParameters;
+    const share =
+      modelCost(model.config, steps).uniqueParameters / modelCost(model.config, model.steps).uniqueParameters;
     expect(share).toBeLessThanOrEqual(0.8);
   });
 

@@ -10,12 +10,22 @@ import { onFront } from "./front.ts";
 /** As a measurement of `count` steps would be, of numbers that are given. */
 function similarity(count: number, values: readonly number[]): Similarity {
   const value = (i: number) => values[i % values.length]!;
-  const angular = Array.from({ length: count }, (_, n) => Array.from({ length: count - n }, (_, l) => value(7 * n + l)));
-  return { steps: count, angular, influence: Array.from({ length: count }, (_, i) => value(3 * i)) } as unknown as Similarity;
+  const angular = Array.from({ length: count }, (_, n) =>
+    Array.from({ length: count - n }, (_, l) => value(7 * n + l)),
+  );
+  return {
+    steps: count,
+    angular,
+    influence: Array.from({ length: count }, (_, i) => value(3 * i)),
+  } as unknown as Similarity;
 }
 
 const numbers = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 5, maxLength: 40 });
-const search = fc.record({ depth: fc.integer({ min: 1, max: 12 }), values: numbers, budget: fc.integer({ min: 1, max: 12 }) });
+const search = fc.record({
+  depth: fc.integer({ min: 1, max: 12 }),
+  values: numbers,
+  budget: fc.integer({ min: 1, max: 12 }),
+});
 
 const blocks = (steps: Steps) => new Set(steps.map(({ block }) => block)).size;
 
@@ -35,7 +45,14 @@ describe("candidates", () => {
         const keys = found.map(({ schedule, weights }) => `${schedule} ${weights}`);
         expect(new Set(keys).size).toBe(keys.length);
         for (const weights of weightTypes) {
-          expect(found).toContainEqual({ steps, dropped: [], schedule: printSteps(steps), weights, way: "whole", count: 0 });
+          expect(found).toContainEqual({
+            steps,
+            dropped: [],
+            schedule: printSteps(steps),
+            weights,
+            way: "whole",
+            count: 0,
+          });
         }
         for (const { way, count, steps: left, dropped, halves: inHalves, schedule } of found) {
           expect(schedule).toBe(printSteps(left));
