@@ -5,7 +5,7 @@ export interface Progress {
   readonly done: number;
   readonly total: number;
   /** What `done` and `total` count. */
-  readonly unit: "bytes" | "tokens" | "tensors" | "windows" | "steps" | "measurements";
+  readonly unit: "bytes" | "tokens" | "tensors" | "windows" | "steps" | "measurements" | "items";
 }
 
 export type OnProgress = (progress: Progress) => void;

@@ -8,7 +8,7 @@ import { familyOf } from "./families.ts";
 export interface NetworkOptions {
   /** Cosines and sines for every position of the context. */
   readonly table: RopeTable;
-  /** End in the cross-entropy of the tail's rows instead of their logits. */
+  /** Besides their logits, the cross-entropy of the tail's rows. */
   readonly loss?: boolean;
   /** Keep the residual stream before every step and after the last, as outputs `hidden 0` … `hidden n`. */
   readonly hidden?: boolean;
@@ -19,8 +19,8 @@ export function network(config: ModelConfig, steps: Steps, options: NetworkOptio
   const boundaries = playSteps(g, config, steps, options.table);
   if (options.hidden) for (const [i, x] of boundaries.entries()) g.output(hiddenName(i), x);
   const logits = familyOf(config).head(g, g.tail(boundaries.at(-1)!), config);
+  g.output("logits", logits);
   if (options.loss) g.output("loss", g.crossEntropy(logits));
-  else g.output("logits", logits);
   return g;
 }
 

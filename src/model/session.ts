@@ -25,7 +25,7 @@ export interface SessionOptions {
   readonly contextLength?: number | undefined;
   /** How keys and values are kept; without it, f32. */
   readonly cache?: CacheType | undefined;
-  /** What a play ends in: the logits of the last token, those of every token, or the loss of every token. */
+  /** What a play ends in: the logits of the last token, those of every token, or also the loss of every token. */
   readonly output?: "last-logits" | "all-logits" | "loss";
   /** Keep the hidden state before every step and after the last. */
   readonly hidden?: boolean;
