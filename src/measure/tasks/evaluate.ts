@@ -1,14 +1,16 @@
-/** Tasks on a model: read, score, count. Each task has a session of its own, as long as its longest item needs. */
-import { inputError } from "../../errors.ts";
+/** Tasks on a model: score, count. Each task has a session of its own, as long as its longest item needs. */
+import { join } from "node:path";
+import { cacheFolder } from "../../cache-folder.ts";
 import type { PlayableModel } from "../../playable-model.ts";
 import type { OnProgress } from "../../progress.ts";
+import type { Tokenizer } from "../../text/tokenizer.ts";
 import { type EncodedRequest, encodeItem } from "./encode.ts";
 import type { Item } from "./item.ts";
 import { chance, type Figure, figure, meanOfFigures, type ScoredItem } from "./metrics.ts";
-import type { DataFile } from "./read-rows.ts";
+import type { OpenTask } from "./open-tasks.ts";
 import { scoreRequests, tokensNeeded } from "./score.ts";
-import type { ScoreStore } from "./score-store.ts";
-import type { Metric, Task } from "./tasks.ts";
+import { ScoreStore, scoreFileName } from "./score-store.ts";
+import type { Metric } from "./tasks.ts";
 
 export interface TaskResult {
   readonly task: string;
@@ -47,14 +49,29 @@ interface Encoded {
   readonly requests: readonly EncodedRequest[];
 }
 
-/** Errors: `task-field`, `task-item`, `task-data` where there are no rows, `tokenizer-missing`. */
+/** The results of each task. Items that this model as it is played has answered before are not scored again. */
+export async function evaluateTasks(
+  model: PlayableModel,
+  tasks: readonly OpenTask[],
+  options: Omit<EvaluateOptions, "store"> = {},
+): Promise<TaskResult[]> {
+  const store = await ScoreStore.open(join(cacheFolder(), await scoreFileName(model)));
+  try {
+    const results: TaskResult[] = [];
+    for (const task of tasks) results.push(await evaluateTask(model, task, { ...options, store }));
+    return results;
+  } finally {
+    await store.close();
+  }
+}
+
+/** Errors: `task-item`, `tokenizer-missing`. */
 export async function evaluateTask(
   model: PlayableModel,
-  task: Task,
-  data: DataFile,
+  { task, data, items }: OpenTask,
   { limit, store, signal, onProgress, onItem }: EvaluateOptions = {},
 ): Promise<TaskResult> {
-  const encoded = encode(model, task, data, limit);
+  const encoded = encode(model.needTokenizer(), items, limit);
   const longest = encoded.reduce((most, { requests }) => Math.max(most, tokensNeeded(requests)), 1);
   const context = Math.min(longest, model.config.contextLength);
   const session = model.session({ output: "loss", contextLength: context });
@@ -78,7 +95,7 @@ export async function evaluateTask(
   return {
     task: task.name,
     title: task.title,
-    data: { name: data.name, sha256: data.sha256 },
+    data,
     items: scored.length,
     limit,
     metrics,
@@ -91,18 +108,14 @@ export async function evaluateTask(
   };
 }
 
-/** Every row is checked, also those beyond the limit: a bad file is refused before an hour has gone into it. */
-function encode(model: PlayableModel, task: Task, data: DataFile, limit = Number.POSITIVE_INFINITY): Encoded[] {
-  const tokenizer = model.needTokenizer();
+/** The first items, of each group as many. */
+function encode(tokenizer: Tokenizer, items: OpenTask["items"], limit = Number.POSITIVE_INFINITY): Encoded[] {
   const taken = new Map<string | undefined, number>();
-  const encoded = data.rows.flatMap((row) => {
-    const item = task.item(row);
+  return items.flatMap(({ item, place }) => {
     const before = taken.get(item.group) ?? 0;
     taken.set(item.group, before + 1);
-    return before < limit ? [{ item, requests: encodeItem(tokenizer, item, row.place) }] : [];
+    return before < limit ? [{ item, requests: encodeItem(tokenizer, item, place) }] : [];
   });
-  if (encoded.length === 0) throw inputError("task-data", `${data.name} has no rows`, "Give a file with items.");
-  return encoded;
 }
 
 function groupsOf(scored: readonly ScoredItem[]): TaskResult["groups"] {
