@@ -24,6 +24,7 @@ function profile(layers: number, perplexity: number | undefined): Profile {
     weightBytes: layers * 1e6,
     kvBytesPerToken: layers * 512,
     perplexity: perplexity === undefined ? undefined : ({ perplexity } as Profile["perplexity"]),
+    tasks: [],
     speed: { decodeMilliseconds: 4 * layers, tokensPerSecond: 250 / layers, tokens: 32 },
     sample: undefined,
   };

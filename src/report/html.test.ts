@@ -12,6 +12,7 @@ const before: VariantRow = {
   bytes: 8_000_000,
   kvBytesPerToken: 1024,
   perplexity: 20,
+  tasks: [],
   tokensPerSecond: 50,
   sample: " there was a girl.",
 };
