@@ -21,7 +21,8 @@ async function scoresOf(model: Model, task: OpenTask, limit?: number) {
 }
 
 /** How many of the items are right by a metric. */
-const right = ({ metrics, items }: TaskResult, metric: "acc" | "acc_norm") => Math.round(metrics[metric]!.value * items);
+const right = ({ metrics, items }: TaskResult, metric: "acc" | "acc_norm") =>
+  Math.round(metrics[metric]!.value * items);
 
 describe("tasks on a random model", () => {
   const reference = readTinyTasksReference();
