@@ -3,6 +3,7 @@ import { type Candidate, type Compared, compareModels } from "../measure/compare
 import { openTasks } from "../measure/tasks/open-tasks.ts";
 import { comparison } from "../report/comparison.ts";
 import { formatCount } from "../report/format.ts";
+import { shortName } from "../report/short-name.ts";
 import { markdownTable, textTable } from "../report/table.ts";
 import { taskPictures } from "../report/task-pictures.ts";
 import { requireReportFolder, writeReport } from "../report/write-report.ts";
@@ -61,7 +62,10 @@ export const command = defineRefrainCommand({
       })),
     };
     if (out !== undefined) {
-      const named = compared.map(({ profile }, i) => ({ name: `${letter(i)}: ${profile.schedule}`, ...profile }));
+      const named = compared.map(({ candidate, profile }, i) => ({
+        name: `${letter(i)}: ${shortName(candidate.model)}, ${profile.schedule}`,
+        ...profile,
+      }));
       const json = `${JSON.stringify(document, null, 2)}\n`;
       await writeReport(out, { "comparison.json": json, ...(tasks && (await taskPictures(named))) }, signal);
     }

@@ -1,7 +1,7 @@
 /** Results of tasks as tables: of one model, and of several side by side. */
 import { type TaskResult, taskMean } from "../measure/tasks/evaluate.ts";
 import type { Figure } from "../measure/tasks/metrics.ts";
-import { formatCount, formatNumber, formatPercent } from "./format.ts";
+import { formatCount, formatNumber, formatPercent, formatShortCount } from "./format.ts";
 import type { Column, Row } from "./table.ts";
 
 /** "38.2 ± 3.4 %"; a single item has no error. */
@@ -11,9 +11,9 @@ export function formatShare({ value, standardError }: Figure): string {
 }
 
 export function formatPerplexity({ value, standardError }: Figure): string {
-  return Number.isFinite(standardError)
-    ? `${formatNumber(value, 4)} ± ${formatNumber(standardError, 2)}`
-    : formatNumber(value, 4);
+  const write = (x: number, digits: number) => (x < 1e6 ? formatNumber(x, digits) : formatShortCount(x));
+  const error = Number.isFinite(standardError) ? ` ± ${write(standardError, 2)}` : "";
+  return `${write(value, 4)}${error}`;
 }
 
 /** A line for each task, and their mean. */

@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { failure, RefrainError } from "../../errors.ts";
 import type { PlayableModel } from "../../playable-model.ts";
 import { version } from "../../version.ts";
 import { explainWriteError } from "../../weights/disk.ts";
@@ -37,7 +38,7 @@ export class ScoreStore {
       if (text !== "" && !text.endsWith("\n")) await file.appendFile("\n");
       return new ScoreStore(path, file, new Map(text.split("\n").flatMap(readLine)));
     } catch (error) {
-      throw explainWriteError(error, dirname(path), 0);
+      throw unwritable(path, error);
     }
   }
 
@@ -53,7 +54,7 @@ export class ScoreStore {
     try {
       await this.file.appendFile(`${JSON.stringify(line)}\n`);
     } catch (error) {
-      throw explainWriteError(error, this.path, 0);
+      throw unwritable(this.path, error);
     }
   }
 
@@ -81,6 +82,13 @@ async function filesOf(path: string): Promise<(string | number)[][]> {
       return [name, size, mtimeMs];
     }),
   );
+}
+
+function unwritable(path: string, error: unknown): unknown {
+  const explained = explainWriteError(error, dirname(path), 0);
+  if (RefrainError.is(explained)) return explained;
+  const reason = error instanceof Error ? error.message : String(error);
+  return failure("not-writable", `Cannot keep scores in ${path}: ${reason}`, "Set XDG_CACHE_HOME to a folder.", error);
 }
 
 function keyOf(requests: readonly EncodedRequest[]): string {
