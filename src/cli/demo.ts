@@ -13,7 +13,6 @@ import { choiceInWords, similarityPictures } from "../report/similarity-report.t
 import { textTable } from "../report/table.ts";
 import { taskPictures } from "../report/task-pictures.ts";
 import { requireReportFolder, writeReport } from "../report/write-report.ts";
-import { angular } from "../shrink/angular.ts";
 import { type DemoResult, demo } from "../shrink/demo.ts";
 import { readText } from "../text/read-text.ts";
 import { version } from "../version.ts";
@@ -91,10 +90,10 @@ export const command = defineRefrainCommand({
 });
 
 function summary(model: Model, { prompt, out }: ValuesOf<typeof options>, result: DemoResult): string {
-  const { similarity, dropped, variants } = result;
+  const { dropped, variants } = result;
   const table = comparison(variants);
   return [
-    choiceInWords(model.steps, angular, similarity, dropped),
+    choiceInWords(model.steps, { by: "angular", dropped, rival: result.rival }),
     textTable(table.columns, table.rows),
     ...variants.map(
       ({ name, profile }) =>
