@@ -1,6 +1,6 @@
 /** A model in memory with a schedule: what can be done with it wherever it was loaded, in Node or in a browser. */
 import type { CacheType } from "./engine/attention-layout.ts";
-import { parameterBytes } from "./engine/parameter.ts";
+import { parameterBytes, type StorageType } from "./engine/parameter.ts";
 import { inputError } from "./errors.ts";
 import { type GenerateOptions, type GenerateStats, generate } from "./generate/generate.ts";
 import { type Loaded, resolveSchedule } from "./load-checkpoint.ts";
@@ -59,6 +59,14 @@ export class PlayableModel {
   get weightBytes(): number {
     const { config, store } = this.loaded;
     return parametersPlayed(config, this.steps).reduce((sum, p) => sum + parameterBytes(p, store.type(p)), 0);
+  }
+
+  /** The weights that the schedule plays, each once, as they lie in memory; views that are good until memory is next taken. */
+  *packedWeights(): Generator<{ readonly name: string; readonly type: StorageType; readonly bytes: Uint8Array }> {
+    const { config, store } = this.loaded;
+    for (const parameter of parametersPlayed(config, this.steps)) {
+      yield { name: parameter.name, type: store.type(parameter), bytes: store.packed(parameter) };
+    }
   }
 
   /**

@@ -55,7 +55,7 @@ export async function evaluateTasks(
   tasks: readonly OpenTask[],
   options: Omit<EvaluateOptions, "store"> = {},
 ): Promise<TaskResult[]> {
-  const store = await ScoreStore.open(join(cacheFolder(), await scoreFileName(model)));
+  const store = await ScoreStore.open(join(cacheFolder(), scoreFileName(model)));
   try {
     const results: TaskResult[] = [];
     for (const task of tasks) results.push(await evaluateTask(model, task, { ...options, store }));

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -72,24 +72,28 @@ describe("ScoreStore", () => {
     });
   });
 
-  it("has a file of its own for each schedule, type of weights, and state of the model's files", async () => {
-    const tiny = await tinyModel();
-    const names = new Set<string>();
-    const note = async (options: Parameters<typeof load>[1]) => {
-      const model = await load(tiny.path, options);
-      names.add(await scoreFileName(model));
+  it("has a file of its own for each schedule, type of weights and cache, and for other weights, wherever they lie", async () => {
+    const [tiny, copy] = await Promise.all([tinyModel(), tinyModel()]);
+    const nameOf = async (path: string, options: Parameters<typeof load>[1] = {}) => {
+      const model = await load(path, options);
+      const name = scoreFileName(model);
       await model.dispose();
+      return name;
     };
-    await note({});
-    await note({});
-    expect(names.size).toBe(1);
-    await note({ schedule: "0 2" });
-    await note({ weights: "q8" });
-    await note({ cache: "q8" });
-    await utimes(join(tiny.path, "model.safetensors"), 1, 1);
-    await note({});
-    expect(names.size).toBe(5);
-    expect(await readFile(join(tiny.path, "config.json"), "utf8")).toContain("llama");
-    await tiny.remove();
+    const plain = await nameOf(tiny.path);
+    expect(await nameOf(copy.path)).toBe(plain);
+    const others = [
+      await nameOf(tiny.path, { schedule: "0 2" }),
+      await nameOf(tiny.path, { weights: "q8" }),
+      await nameOf(tiny.path, { cache: "q8" }),
+    ];
+    const weights = join(copy.path, "model.safetensors");
+    const bytes = await readFile(weights);
+    // The last weight's exponent.
+    bytes[bytes.length - 1]! ^= 1;
+    await writeFile(weights, bytes);
+    others.push(await nameOf(copy.path));
+    expect(new Set([plain, ...others]).size).toBe(5);
+    await Promise.all([tiny.remove(), copy.remove()]);
   });
 });

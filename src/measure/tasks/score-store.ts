@@ -4,8 +4,8 @@
  * An item is known by a hash of its tokens: another format of prompts, tokenizer or data file asks for another item.
  */
 import { createHash } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, readFile, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { type FileHandle, mkdir, open, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { failure, RefrainError } from "../../errors.ts";
 import type { PlayableModel } from "../../playable-model.ts";
 import { version } from "../../version.ts";
@@ -13,6 +13,9 @@ import { explainWriteError } from "../../weights/disk.ts";
 import { isSystemError } from "../../weights/node-file.ts";
 import type { EncodedRequest } from "./encode.ts";
 import type { Score } from "./item.ts";
+
+/** Bytes that are hashed at once. */
+const PIECE = 1 << 20;
 
 export class ScoreStore {
   private readonly path: string;
@@ -64,24 +67,19 @@ export class ScoreStore {
   }
 }
 
-/** The name of the file for a model as it is played now: its config, schedule, types in memory, files, and our version. */
-export async function scoreFileName(model: PlayableModel): Promise<string> {
-  const { config, schedule, cache, weightBytes, path } = model;
-  const identity = JSON.stringify([version, config, schedule, cache, weightBytes, await filesOf(path)]);
-  return `scores-${createHash("sha256").update(identity).digest("hex").slice(0, 16)}.jsonl`;
-}
-
-/** Sizes and times of the model's files: reading gigabytes to be sure would take as long as many items. */
-async function filesOf(path: string): Promise<(string | number)[][]> {
-  const found = await stat(path);
-  if (!found.isDirectory()) return [[path, found.size, found.mtimeMs]];
-  const names = (await readdir(path)).sort();
-  return Promise.all(
-    names.map(async (name) => {
-      const { size, mtimeMs } = await stat(join(path, name));
-      return [name, size, mtimeMs];
-    }),
-  );
+/**
+ * The name of the file for a model as it is played now. Its weights are hashed as they lie in memory, so that it does not
+ * matter where they came from or what was done to them; a gigabyte takes a few seconds.
+ */
+export function scoreFileName(model: PlayableModel): string {
+  const { config, schedule, cache } = model;
+  const hash = createHash("sha256").update(JSON.stringify([version, config, schedule, cache]));
+  for (const { name, type, bytes } of model.packedWeights()) {
+    hash.update(JSON.stringify([name, type]));
+    // Memory that threads share is copied, a piece at a time: the hash would refuse it.
+    for (let at = 0; at < bytes.length; at += PIECE) hash.update(bytes.slice(at, at + PIECE));
+  }
+  return `scores-${hash.digest("hex").slice(0, 16)}.jsonl`;
 }
 
 function unwritable(path: string, error: unknown): unknown {
