@@ -42,7 +42,9 @@ async function open(task) {
 
 function harness(name, items) {
   const script = new URL("make-tasks.py", fixtures).pathname;
-  const out = execFileSync(values.python, [script, "time", name, String(items)], { stdio: ["ignore", "pipe", "ignore"] });
+  const out = execFileSync(values.python, [script, "time", name, String(items)], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   return Number(/^seconds ([\d.]+)$/m.exec(out.toString())[1]);
 }
 
@@ -59,7 +61,10 @@ for (const task of tasks.filter(({ name }) => wanted.includes(name) && reference
   for (let i = 0; i < count; i++) {
     const ours = mine[i].scores.map(({ logLikelihood }) => logLikelihood);
     const [a, b] = [ours, theirs.scores[i]];
-    same += task.name === "lambada_openai" ? mine[i].scores[0].greedy === (theirs.greedy[i][0] === 1) : largest(a) === largest(b);
+    same +=
+      task.name === "lambada_openai"
+        ? mine[i].scores[0].greedy === (theirs.greedy[i][0] === 1)
+        : largest(a) === largest(b);
     sameNorm += largest(perCharacter(a, mine[i].item)) === largest(perCharacter(b, mine[i].item));
     difference = Math.max(difference, ...a.map((score, k) => Math.abs(score - b[k])));
   }
@@ -80,4 +85,9 @@ for (const task of tasks.filter(({ name }) => wanted.includes(name) && reference
 await model.dispose();
 const titles = ["task", "items", "same acc", "same acc_norm", "difference", "items/s"];
 if (values.python) titles.push("harness, items/s", "ratio");
-console.log(textTable(titles.map((title, i) => ({ title, align: i === 0 ? "left" : "right" })), rows));
+console.log(
+  textTable(
+    titles.map((title, i) => ({ title, align: i === 0 ? "left" : "right" })),
+    rows,
+  ),
+);

@@ -51,6 +51,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./shrink.ts")).command,
   },
   {
+    name: "train",
+    summary: "train a model from a text and a training file, with log, curve and report",
+    example: "refrain train CONFIG.json -o OUT",
+    load: async () => (await import("./train.ts")).command,
+  },
+  {
     name: "eval",
     summary: "perplexity on a text, zero-shot tasks, or what a model writes",
     example: "refrain eval MODEL --tasks arc_easy,piqa --limit 200",
