@@ -1,7 +1,7 @@
 /** Options of the commands that judge models by tasks. */
 import { inputError } from "../errors.ts";
 import { type Task, tasks } from "../measure/tasks/tasks.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../nearest.ts";
 import { integer, type Option, texts } from "./options.ts";
 
 const names = tasks.map(({ name }) => name);
