@@ -18,7 +18,7 @@ export interface SequenceReference {
   readonly logits: Floats;
   /** [layers + 1, tokens, hidden]: what each layer is given, and last what the last one returns, before the final norm. */
   readonly hidden: Floats;
-  /** The 32 greedy tokens that follow `ids`; the end-of-sequence token does not stop them. */
+  /** The 32 greedy tokens that follow `ids`; the end-of-sequence token does not stop them. An encoder has none. */
   readonly greedy: readonly number[];
   /** Smallest distance between the best two logits on the way. */
   readonly greedyMinGap: number;

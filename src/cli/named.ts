@@ -1,6 +1,6 @@
 /** `--by NAME`: one of a registry's entries. */
 import { inputError } from "../errors.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../nearest.ts";
 import type { Option } from "./options.ts";
 
 interface Named {

@@ -1,5 +1,6 @@
 /** One model in the figures that people compare: size, cache, perplexity, speed, and what it says. */
 import type { ModelConfig } from "../model/config.ts";
+import { refuseEncoder } from "../model/session.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Model } from "../refrain.ts";
 import { type Cost, modelCost } from "./cost.ts";
@@ -59,6 +60,7 @@ export async function modelPerplexity(
   tokens: readonly number[],
   { window, stride, signal, onProgress }: Pick<ProfileOptions, "window" | "stride" | "signal" | "onProgress"> = {},
 ): Promise<Perplexity> {
+  if (model.config.bidirectional) throw refuseEncoder(model.name);
   const context = window ?? perplexityWindow(model.config);
   checkWindow(model, context);
   const session = model.session({ output: "loss", contextLength: context });

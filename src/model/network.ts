@@ -20,7 +20,8 @@ export interface NetworkOptions {
 }
 
 export function network(config: ModelConfig, steps: Steps, options: NetworkOptions): Graph {
-  const g = new Graph();
+  // An encoder is always played from position 0.
+  const g = new Graph({ oneSlot: config.bidirectional });
   const boundaries = playSteps(g, config, steps, options);
   if (options.hidden) for (const [i, x] of boundaries.entries()) g.output(hiddenName(i), x);
   const logits = playHead(g, config, g.tail(boundaries.at(-1)!), options.adapter);
