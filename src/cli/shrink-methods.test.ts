@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fixturePath } from "../../test/fixtures.ts";
 import { load } from "../refrain.ts";
 import { methods } from "../shrink/methods.ts";
 import { type Bench, bench } from "./measuring.testing.ts";
@@ -154,4 +155,10 @@ describe("shrink within a budget", () => {
     expect(err).toMatch(message);
     expect(err).toMatch(/\nhelp: /);
   });
+});
+
+it("writes an encoder and plays it, too", async () => {
+  const words = ["shrink", fixturePath("models/albert"), "--threads", "1", "--by", "deepest", "--drop", "1"];
+  const { code, err } = await commandLine([...words, "-o", at.path("encoder")]);
+  expect(code, err).toBe(0);
 });

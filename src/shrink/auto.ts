@@ -12,6 +12,7 @@ import { observeModel } from "../measure/observe.ts";
 import { perplexity } from "../measure/perplexity.ts";
 import { predictSpeed } from "../measure/predict-model.ts";
 import type { Similarity } from "../measure/similarity.ts";
+import { refuseEncoder } from "../model/session.ts";
 import { Model } from "../refrain.ts";
 import { formatBytes, formatNumber } from "../report/format.ts";
 import { halves } from "../schedule/edits.ts";
@@ -38,6 +39,7 @@ export const autoMethod = defineMethod({
   run: async (context) => {
     const { model, calibration, budget } = context;
     const { steps } = model;
+    if (model.config.bidirectional) throw refuseEncoder(model.name);
     const { choose, judge } = split(calibration!);
     const price = await pricing(model, budget!);
     const cheapest = (all: readonly Priced[]) =>

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fixturePath } from "../../test/fixtures.ts";
 import { tinyModel } from "../cli/tiny-model.testing.ts";
 import { modelCost } from "../measure/cost.ts";
 import { removalLosses } from "../measure/removal.ts";
@@ -179,3 +180,18 @@ async function meanLosses(steps: Model["steps"]): Promise<number[]> {
   }
   return sums.map((total) => total / (windows * (window - 1)));
 }
+
+describe("an encoder", () => {
+  it.each(["perplexity", "taylor", "auto"])(
+    "is refused by %s, which goes by the loss of the next token",
+    async (name) => {
+      const encoder = await load(fixturePath("models/albert"), { threads: 1 });
+      const { options, run } = method(name);
+      const context = { model: encoder, amount: drop(1), budget: { kind: "fit", bytes: 1 }, calibration } as const;
+      const values = defaultValues(options) as Parameters<Method["run"]>[1];
+      const refused = run({ ...context, journal: memoryJournal() }, values);
+      await expect(refused).rejects.toMatchObject({ kind: "input", code: "encoder" });
+      await encoder.dispose();
+    },
+  );
+});

@@ -9,6 +9,7 @@
  *
  * The loss is the mean cross-entropy of the next token, the logarithm of perplexity, so both rank alike.
  */
+import { refuseEncoder } from "../model/session.ts";
 import { dropSteps, halves as inHalves, joinHalves } from "../schedule/edits.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import { checkAmount, enough, expectedDrops, fewest, unreachable } from "./amount.ts";
@@ -30,6 +31,7 @@ export const perplexity = defineMethod({
   async run(context, { halves, "one-shot": oneShot }) {
     const unit = halves ? 2 : 1;
     const { model } = context;
+    if (model.config.bidirectional) throw refuseEncoder(model.name);
     const entries = halves ? inHalves(model.steps) : model.steps;
     checkAmount(context.amount!, model.config, entries, unit);
     const rounds = await search(context, entries, unit, oneShot);

@@ -5,6 +5,7 @@
 import { inputError } from "../errors.ts";
 import { modelCost } from "../measure/cost.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { refuseEncoder } from "../model/session.ts";
 import { type Kept, narrow } from "../model/width.ts";
 import { dropSteps } from "../schedule/edits.ts";
 import type { Steps } from "../schedule/schedule.ts";
@@ -44,6 +45,7 @@ export const taylorMethod = defineMethod({
   run: async (context, { what, importance: by, "kv-heads": kvHeads }) => {
     const { model, calibration, amount, signal, onProgress } = context;
     const { config, steps } = model;
+    if (config.bidirectional) throw refuseEncoder(model.name);
     if (what === "layers") checkAmount(amount!, config, steps);
     const size = what === "width" ? widthOf(context, kvHeads) : undefined;
     const found = await importance(model, calibration!, { by, signal, onProgress });

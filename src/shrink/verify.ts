@@ -82,7 +82,9 @@ async function play(model: Model, tokens: readonly number[]): Promise<Played> {
     const attending = model.steps.filter(hasAttention);
     const windows = attending.map(({ block }) => model.config.windows[block] ?? ("all" as const));
     const session = model.session();
-    return { logits: (await session.feed(tokens)).slice(), windows };
+    // One play: an encoder takes no other.
+    session.play(tokens);
+    return { logits: session.logits(0).slice(), windows };
   } finally {
     await model.dispose();
   }
