@@ -15,7 +15,7 @@ export function named<T extends Named>(what: string, entries: readonly T[], usua
   return {
     arg: {
       type: "string",
-      valueHint: names.join("|"),
+      valueHint: what.toUpperCase(),
       description: `${entries.map(({ name, description }) => `${name}: ${description}`).join("; ")} (default ${usual.name})`,
     },
     read: (raw, shown) => {

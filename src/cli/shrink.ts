@@ -26,7 +26,7 @@ import { withModel } from "./model.ts";
 import { named } from "./named.ts";
 import { argument, flag, integer, modelOptions, number, type Option, text, type ValuesOf } from "./options.ts";
 import { quoted } from "./quoted.ts";
-import { dropOption, needText, textOption, windowOptions } from "./text-options.ts";
+import { dropOption, needText, textOption } from "./text-options.ts";
 
 const methodOption = named("method", methods, angularMethod);
 
@@ -48,7 +48,12 @@ const options = {
     read: (raw, shown) => (raw === undefined ? undefined : methodOption.read(raw, shown)),
   } as Option<Method | undefined>,
   text: textOption,
-  window: windowOptions.window,
+  window: integer({
+    hint: "N",
+    min: 2,
+    max: 1_048_576,
+    description: "tokens of a window (default: the method's, or what the model's context holds)",
+  }),
   windows: integer({
     hint: "N",
     min: 1,
