@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => at.remove());
 
-const shrink = (...words: string[]) => commandLine(["shrink", ...words]);
+const shrink = (...words: string[]) => commandLine(["shrink", "--threads", "1", ...words]);
 const measured = () => ["--text", at.text, "--window", "64", "--windows", "4"];
 const json = async (path: string) => JSON.parse(await readFile(path, "utf8"));
 
@@ -112,7 +112,7 @@ describe("shrink", () => {
     const out = at.path("interrupted/model");
     await mkdir(dirname(out));
     let begun = false;
-    const { code, err } = await commandLine(["shrink", at.model, "--schedule", "0-1", "-o", out], {
+    const { code, err } = await commandLine(["shrink", "--threads", "1", at.model, "--schedule", "0-1", "-o", out], {
       onStart: (terminal) => {
         const look = () => {
           begun = readdirSync(dirname(out)).length > 0;
@@ -132,7 +132,7 @@ describe("shrink", () => {
     const [whole, out] = [at.path("search/whole"), at.path("search/stopped")];
     expect(await shrink(...words, whole)).toMatchObject({ code: 0 });
     const journals = () => readdirSync(dirname(out)).filter((name) => name.startsWith("stopped.search-"));
-    const { code, err } = await commandLine(["shrink", ...words, out], {
+    const { code, err } = await commandLine(["shrink", "--threads", "1", ...words, out], {
       onStart: (terminal) => {
         const look = () => {
           if (journals().length === 1) terminal.emit("SIGINT");
@@ -221,7 +221,7 @@ describe("shrink", () => {
   ])("refuses %s and writes nothing", async (_, words, message) => {
     const { code, out, err } = await shrink(...words(at));
     expect({ code, out }).toEqual({ code: 2, out: "" });
-    expect(err).toMatch(/^error: [\s\S]*\nhelp: /);
+    expect(err).toMatch(/^error: [\s\S]*\nhelp: /m);
     expect(err).toMatch(message);
     expect(await readdir(dirname(at.path("no")))).not.toContain("no");
   });

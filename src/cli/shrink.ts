@@ -112,7 +112,7 @@ export const command = defineRefrainCommand({
             `${out} plays "${record.after}" of ${values.model}${unrolled ? ", unrolled" : ""}. ${inWords}`,
             sizes(parameters, safe),
             checked(safe),
-            next(values, out),
+            next(values, out, choice?.search && choice.search.tried[choice.search.chosen]!.weights),
           ].join("\n\n"),
         );
       } finally {
@@ -210,9 +210,9 @@ function checked({ verification: { difference, tokens, weights } }: Written): st
   return `Opened again and played on ${tokens} tokens in ${weights}: ${how}.`;
 }
 
-function next({ model, text }: Values, out: string): string {
+function next({ model, text }: Values, out: string, weights: string | undefined): string {
   return [
     `Next: refrain compare ${quoted(model)} ${quoted(out)} --text ${text === undefined ? "FILE" : quoted(text)}`,
-    `      refrain run ${quoted(out)} "Once upon a time"`,
+    `      refrain run ${quoted(out)} "Once upon a time"${weights === undefined ? "" : ` --weights ${weights}`}`,
   ].join("\n");
 }

@@ -2,7 +2,7 @@
 import type { Budget } from "../shrink/budget.ts";
 import { weightTypes } from "../shrink/candidates.ts";
 import type { Search, Tried } from "../shrink/front.ts";
-import { formatBytes, formatCount, formatNumber } from "./format.ts";
+import { formatBytes, formatCount } from "./format.ts";
 import { lines, type Series } from "./lines.ts";
 import { svgToPng } from "./node-png.ts";
 import { shortName } from "./short-name.ts";
@@ -27,21 +27,21 @@ export function frontPicture({ model, text, predictedTokens, budget, tried, chos
     all.map(({ bytes, loss }) => [bytes / 1e6, loss] as const).sort((a, b) => a[0] - b[0] || b[1] - a[1]);
   const best = tried[chosen]!;
   const series: Series[] = [
-    { name: "nothing is smaller and better", points: points(shown.filter(({ front }) => front)) },
+    { name: "the front", points: points(shown.filter(({ front }) => front)) },
     {
-      name: `the choice: ${formatBytes(best.bytes)}, loss ${formatNumber(best.loss, 4)}`,
+      name: "the choice",
       points: points([best]),
       scattered: true,
     },
     ...weightTypes.map((weights) => {
       const own = shown.filter((one) => one.weights === weights && !one.front);
-      return { name: `others in ${weights}`, points: points(own), scattered: true };
+      return { name: weights, points: points(own), scattered: true };
     }),
   ];
-  const hidden = tried.length - shown.length;
+  const hidden = shown.length < tried.length ? ` (${tried.length - shown.length} are far above)` : "";
   return lines({
     title: `What a smaller ${shortName(model)} costs`,
-    subtitle: `${tried.length} candidates${hidden > 0 ? `, ${hidden} with a loss above ${formatNumber(least + SHOWN, 3)} not shown` : ""}; ${formatCount(predictedTokens)} tokens of ${text}; nothing was trained; budget: ${budgetInWords(budget)}`,
+    subtitle: `${budgetInWords(budget)}; ${tried.length} candidates${hidden}; ${formatCount(predictedTokens)} tokens of ${text}; untrained`,
     x: "weights in memory, MB",
     y: "loss, nats a token",
     series: series.filter(({ points }) => points.length > 0),
@@ -49,6 +49,8 @@ export function frontPicture({ model, text, predictedTokens, budget, tried, chos
 }
 
 function budgetInWords(budget: Budget): string {
-  if (budget.kind === "fit") return formatBytes(budget.bytes);
-  return budget.kind === "params" ? `${budget.share} of the parameters` : `${budget.ratio} times the speed`;
+  if (budget.kind === "fit") return `at most ${formatBytes(budget.bytes)}`;
+  return budget.kind === "params"
+    ? `at most ${budget.share} of the parameters`
+    : `at least ${budget.ratio} times the speed`;
 }

@@ -34,6 +34,7 @@ function describe({ name, description, paper }: Rule) {
 /** One measurement of the whole schedule. */
 async function once(rule: Rule, context: MethodContext): Promise<Shrunk> {
   const { config, steps } = context.model;
+  checkAmount(context.amount!, config, steps);
   const measured = await measure(context, steps, context.onProgress);
   const dropped = fewest(context.amount!, config, steps, (n) => rule.choose(measured, n));
   return {

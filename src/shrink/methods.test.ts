@@ -75,6 +75,15 @@ describe.each(methods.filter(({ amounts }) => amounts.includes("drop")).map(({ n
     if (gone > 1) expect(share(await run(name, drop(gone - 1)))).toBeGreaterThan(0.8);
   });
 
+  it("refuses before it measures", async () => {
+    const nothing: Calibration = { ...calibration, tokens: [], windows: 2 };
+    const { options, run } = method(name);
+    const values = defaultValues(options) as Parameters<Method["run"]>[1];
+    const amount: Amount = { kind: "params", share: 0.001 };
+    const refused = run({ model, amount, calibration: nothing, journal: memoryJournal() }, values);
+    await expect(refused).rejects.toMatchObject({ code: "params-share" });
+  });
+
   it.each([
     [drop(5), "drop-count"],
     [drop(0), "drop-count"],
