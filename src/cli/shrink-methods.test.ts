@@ -28,11 +28,13 @@ const ways: readonly (readonly [method: string, words: readonly string[]])[] = [
   ["collapse", ["--drop", "1"]],
   ["tie", ["--to", "each(0-0)x2 1"]],
   ["tie", ["--to", "each(0-0)x2 1", "--init", "average"]],
+  ["collapse", ["--drop", "1", "--unrolled"]],
   ["grow", ["--times", "2"]],
   ["taylor", ["--drop", "1", "--importance", "weights"]],
   ["taylor", ["--params", "0.9", "--what", "width"]],
   ["taylor", ["--params", "0.8", "--what", "width", "--kv-heads", "1"]],
   ["replace", ["--drop", "1", "--updates", "3"]],
+  ["replace", ["--drop", "1", "--updates", "3", "--unrolled"]],
   ["auto", ["--params", "0.8"]],
 ];
 

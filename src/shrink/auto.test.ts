@@ -50,7 +50,7 @@ describe("auto", () => {
     const found = await search(budget);
     const tried = found.scores as unknown as Tried[];
     const best = tried[found.search!.chosen]!;
-    expect(found.record).toMatchObject({ keepWeights: best.weights, judgedBy: { windows: 3, predicted: 3 * 15 } });
+    expect(found.record).toMatchObject({ keepWeights: best.weights, predictedTokens: 3 * 15 });
     for (const { bytes, parameters, schedule, weights, withinBudget } of tried) {
       const cost = modelCost(model.config, resolveSchedule(model.config, schedule));
       expect({ bytes, parameters }).toEqual({ bytes: cost.bytes[weights], parameters: cost.uniqueParameters });

@@ -4,7 +4,7 @@
  * written model will be: from weights that were F16 on disk. The least loss within the budget wins, of equals the smallest.
  */
 import { nodeHost } from "../engine/wasm/node-host.ts";
-import { inputError, RefrainError } from "../errors.ts";
+import { failure, inputError, RefrainError } from "../errors.ts";
 import { loadCheckpoint } from "../load-checkpoint.ts";
 import { modelCost } from "../measure/cost.ts";
 import { profilePath, readProfile, thisDevice } from "../measure/device/profile-file.ts";
@@ -63,40 +63,43 @@ export const autoMethod = defineMethod({
       // A model that is broken has none.
       return loss === undefined || !Number.isFinite(loss) ? [] : [{ ...candidate, loss, bytes: candidate.price.bytes }];
     });
-    const fitting = known.filter((candidate) => within(budget!, candidate.price, price.whole));
+    if (known.length === 0) {
+      throw failure("loss-not-finite", "no candidate has a loss that is a number", "The model's weights are damaged.");
+    }
     refuse(known);
-    const best = fitting.reduce((a, b) => (b.loss < a.loss || (b.loss === a.loss && b.bytes < a.bytes) ? b : a));
+    const isWithin = (candidate: Priced) => within(budget!, candidate.price, price.whole);
+    const best = known
+      .filter(isWithin)
+      .reduce((a, b) => (b.loss < a.loss || (b.loss === a.loss && b.bytes < a.bytes) ? b : a));
     const tried = known.map((candidate): Tried => {
       const { way, count, schedule, weights, loss } = candidate;
       const told = { way, count, schedule, weights, ...candidate.price, loss };
-      return { ...told, withinBudget: fitting.includes(candidate), front: onFront(known, candidate) };
+      return { ...told, withinBudget: isWithin(candidate), front: onFront(known, candidate) };
     });
-    const before = known.find(({ way }) => way === "whole")!;
+    const chosen = known.indexOf(best);
+    const { window, text } = calibration!;
+    const predictedTokens = (judge.length / window) * (window - 1);
     return {
       steps: best.steps,
       dropped: best.dropped,
       ...(best.halves && { halves: true }),
       scores: tried as unknown as Json,
-      record: {
-        chosen: known.indexOf(best),
-        keepWeights: best.weights,
-        judgedBy: { windows: judge.length / calibration!.window, predicted: predicted(judge, calibration!) },
-      },
-      search: {
-        model: model.name,
-        text: calibration!.text.name,
-        predictedTokens: predicted(judge, calibration!),
-        budget: budget!,
-        tried,
-        chosen: known.indexOf(best),
-      },
-      notes: [
-        `Of ${known.length} that were tried, ${fitting.length} are within the budget. The best is ${best.way}${best.count > 0 ? ` (${best.count})` : ""} with weights in ${best.weights}: ${formatBytes(best.bytes)} in memory, loss ${formatNumber(best.loss, 4)}; the whole model in ${before.weights} has ${formatNumber(before.loss, 4)}.`,
-        `It is meant to be played with --weights ${best.weights}.`,
-      ],
+      record: { chosen, keepWeights: best.weights, predictedTokens },
+      search: { model: model.name, text: text.name, predictedTokens, budget: budget!, tried, chosen },
+      notes: inWords(tried, tried[chosen]!),
     } satisfies Shrunk;
   },
 });
+
+function inWords(tried: readonly Tried[], { way, count, weights, bytes, loss }: Tried): string[] {
+  const fitting = tried.filter(({ withinBudget }) => withinBudget).length;
+  const before = tried.find((one) => one.way === "whole");
+  const compared = before ? `; the whole model in ${before.weights} has ${formatNumber(before.loss, 4)}` : "";
+  return [
+    `Of ${tried.length} that were tried, ${fitting} are within the budget. The best is ${way}${count > 0 ? ` (${count})` : ""} with weights in ${weights}: ${formatBytes(bytes)} in memory, loss ${formatNumber(loss, 4)}${compared}.`,
+    `It is meant to be played with --weights ${weights}.`,
+  ];
+}
 
 /** The first half of the windows and the second. Throws `text-too-short` where there is only one. */
 function split({ tokens, window, windows }: Calibration): { choose: readonly number[]; judge: readonly number[] } {
@@ -110,8 +113,6 @@ function split({ tokens, window, windows }: Calibration): { choose: readonly num
   const end = Math.floor(windows / 2) * window;
   return { choose: tokens.slice(0, end), judge: tokens.slice(end) };
 }
-
-const predicted = (judge: readonly number[], { window }: Calibration): number => (judge.length / window) * (window - 1);
 
 interface Priced {
   readonly schedule: string;
