@@ -13,7 +13,7 @@ import { addedTokens, sentencePieces, templateProcessing } from "./sentencepiece
 import type { JsonObject, TokenizerParts } from "./tokenizer-json.ts";
 
 /** `tokenizer.ggml.token_type`. */
-const tokenTypes = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 };
+export const tokenTypes = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 type Metadata = ReadonlyMap<string, unknown>;
 
@@ -46,7 +46,7 @@ function readCommon(metadata: Metadata, isLlama: boolean): Common {
   const tokens = texts(metadata, "tokenizer.ggml.tokens");
   const pieces = new Pieces("the GGUF", named(tokens));
   const types = numbers(metadata, "tokenizer.ggml.token_type", pieces.size);
-  const typeOf = (id: number) => types?.[id] ?? tokenTypes.normal;
+  const typeOf = (id: number): number => types?.[id] ?? tokenTypes.normal;
   const ids = [...pieces.ids()];
   const { bos, eos } = ends(metadata, pieces.size, isLlama);
   return {
