@@ -2,7 +2,7 @@
  * A schedule of a checkpoint as one GGUF file with its tokenizer: what the schedule plays, each block once, and the schedule in
  * `refrain.schedule`; or unrolled, every played block written out, which llama.cpp plays too.
  */
-import { mkdir, open, stat } from "node:fs/promises";
+import { mkdir, open, realpath, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { inputError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
@@ -37,7 +37,9 @@ export interface ExportOptions {
 
 export interface Exported {
   readonly bytes: number;
-  /** Of these, what stands before the weights: names, and most of all the tokenizer. */
+  /** The schedule in the file, which numbers blocks anew; undefined where it plays each block once. */
+  readonly schedule: string | undefined;
+  /** Of the bytes, what stands before the weights: names, and most of all the tokenizer. */
   readonly headerBytes: number;
   /** Bytes of tensors by type. */
   readonly types: Readonly<Partial<Record<StoredType, number>>>;
@@ -59,7 +61,7 @@ export async function exportGguf(
   options: ExportOptions = {},
 ): Promise<Exported> {
   const { weights = "file", unrolled = false, overwrite = false, signal, onProgress, disk = realDisk } = options;
-  await requireReplaceable(path, overwrite);
+  await requireReplaceable(path, checkpoint.path, overwrite);
   const layout = layoutOf(steps, unrolled);
   const architecture = ggufArchitecture(config, checkpoint.path);
   const windows = playedWindows(config, steps);
@@ -96,6 +98,7 @@ export async function exportGguf(
   await replaceFile(path, total, watched(path, writeGguf(metadata, tensors), total, { signal, onProgress }), disk);
   return {
     bytes: total,
+    schedule: metadata.get("refrain.schedule")?.[1] as string | undefined,
     headerBytes: ggufLength(metadata, []),
     types: bytesByType(tensors),
     keptWide,
@@ -132,8 +135,8 @@ async function* watched(
   }
 }
 
-/** A path that is free, or a GGUF file where that may be replaced. Error: `output-exists`. */
-export async function requireReplaceable(path: string, overwrite: boolean): Promise<void> {
+/** A path that is free, or a GGUF file where that may be replaced. Errors: `output-exists`, `output-is-source`. */
+export async function requireReplaceable(path: string, source: string, overwrite: boolean): Promise<void> {
   const found = await stat(path).catch((error: unknown) => {
     if (isSystemError(error, "ENOENT")) return undefined;
     throw error;
@@ -145,6 +148,10 @@ export async function requireReplaceable(path: string, overwrite: boolean): Prom
       `${path} is a folder, expected a name for a file`,
       `Name it ${basename(path)}.gguf.`,
     );
+  }
+  const [from, to] = await Promise.all([realpath(source).catch(() => resolve(source)), realpath(path)]);
+  if (from === to) {
+    throw inputError("output-is-source", `${path} is where the model comes from`, "Choose another name.");
   }
   if (overwrite && (await isGguf(path))) return;
   throw inputError(

@@ -13,7 +13,7 @@ export function entryOf(key: string, value: unknown): GgufEntry {
     return [Math.fround(value) === value ? "f32" : "f64", value];
   }
   if (value instanceof TextList) return ["array", "string", value];
-  const type = numberTypes.find(([constructor]) => value instanceof constructor)?.[1];
+  const type = numberTypes.find(([ArrayType]) => value instanceof ArrayType)?.[1];
   if (type !== undefined) return ["array", type, value as ArrayLike<number>];
   throw inputError("gguf-value", `the key ${JSON.stringify(key)} has a value that cannot be written`);
 }
