@@ -33,9 +33,7 @@ export const command = defineRefrainCommand({
     await withModel(values.model, { ...values, context: undefined }, { signal, onProgress }, async (model) => {
       await requireReplaceable(out, model.path, overwrite);
       const written = await model.export(out, { weights, unrolled, overwrite, signal, onProgress });
-      const { kind } = model.config.rope.scaling;
-      const rounded = written.keptWide.length > 0 || kind === "llama3";
-      const verification = await verifyExported(model, out, { weights, rounded, threads, signal, onProgress });
+      const verification = await verifyExported(model, out, { weights, threads, signal, onProgress });
       output.result(
         { out, plays: model.schedule, unrolled, ...written, verification },
         [
@@ -62,7 +60,7 @@ function notes({ keptWide, tokenizer, schedule }: Exported): string[] {
     ...(first === undefined
       ? []
       : [
-          `${first}${more.length === 0 ? " stays" : ` and ${more.length} more matrices stay`} F16: rows that are no multiple of 32 make no blocks.`,
+          `${first}${more.length === 0 ? " stays" : ` and ${more.length} more matrices stay`} in 16 bits: rows that are no multiple of 32 make no blocks.`,
         ]),
     ...(tokenizer === undefined
       ? ["The model has no tokenizer, so the file has none: it takes and gives tokens."]

@@ -43,7 +43,7 @@ export interface Exported {
   readonly headerBytes: number;
   /** Bytes of tensors by type. */
   readonly types: Readonly<Partial<Record<StoredType, number>>>;
-  /** Matrices that stay F16, because their rows are no whole blocks of 32. */
+  /** Matrices that stay in 16 bits, because their rows are no whole blocks of 32. */
   readonly keptWide: readonly string[];
   /** The kind of the tokenizer, "gpt2" or "llama"; undefined where the model has none. */
   readonly tokenizer: string | undefined;

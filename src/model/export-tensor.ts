@@ -4,11 +4,16 @@
  */
 import { BLOCK, type Parameter } from "../engine/parameter.ts";
 import { inputError } from "../errors.ts";
+import type { Edit } from "../load-checkpoint.ts";
 import type { Checkpoint, StoredTensor, StoredType } from "../weights/checkpoint.ts";
+import { type ComputedTensor, computed, storedRows } from "../weights/computed-tensor.ts";
 import { typeInfo } from "../weights/dequantize.ts";
+import { editedCheckpoint } from "../weights/edited-checkpoint.ts";
 import type { TensorToWrite } from "../weights/gguf-write.ts";
 import { encodeBF16, encodeF16 } from "../weights/half.ts";
 import { quantizeQ4_0, quantizeQ8_0 } from "../weights/quantize.ts";
+import type { ModelConfig } from "./config.ts";
+import { familyOf } from "./families.ts";
 import { isTransposed, readRows, readTransposed, type WeightChoice } from "./load-weights.ts";
 
 const CHUNK_BYTES = 1 << 20;
@@ -16,19 +21,37 @@ const CHUNK_BYTES = 1 << 20;
 const chosen = { f32: "F32", f16: "F16", q8: "Q8_0", q4: "Q4_0" } as const;
 
 /**
- * The type that a parameter is written in: vectors as F32; matrices as the file has them or as `choice` says, but F16 where rows are no
- * whole blocks. A 4-bit file that is asked for in 4 bits keeps its own form, as it does in memory.
+ * The type that a parameter is written in: vectors as F32; matrices as the file has them or as `choice` says, but in 16 bits where rows
+ * are no whole blocks. A 4-bit file that is asked for in 4 bits keeps its own form, as it does in memory.
  */
 export function exportedType({ kind, columns }: Parameter, stored: StoredType, choice: WeightChoice): StoredType {
   if (kind === "vector") return "F32";
   if (choice === "file" || (choice === "q4" && stored === "Q4_1")) return stored;
   const type = chosen[choice];
-  return columns % typeInfo[type].block === 0 ? type : "F16";
+  if (columns % typeInfo[type].block === 0) return type;
+  return stored === "BF16" ? "BF16" : "F16";
 }
 
 /** Whether the kernels would have rounded it to blocks, and the file does not. */
 export function isKeptWide({ kind, columns }: Parameter, choice: WeightChoice): boolean {
   return kind === "matrix" && (choice === "q8" || choice === "q4") && columns % BLOCK !== 0;
+}
+
+/** What a file that was written with `choice` holds, as far as it is not what loading with `choice` gives: matrices that stay wide. */
+export function asExported(config: ModelConfig, choice: WeightChoice): Edit {
+  const family = familyOf(config);
+  const blocks = Array.from({ length: config.blocks }, (_, block) => family.block(config, block)).flat();
+  const wide = [...family.outer(config), ...blocks].filter((parameter) => isKeptWide(parameter, choice));
+  return (checkpoint) => {
+    const tensors = new Map<string, ComputedTensor>();
+    for (const { name } of wide) {
+      const tensor = checkpoint.tensors.get(name);
+      if (tensor?.type !== "F32") continue;
+      const rows = (first: number, count: number) => storedRows(checkpoint, tensor, first, count);
+      tensors.set(name, computed(name, tensor, "F16", tensor.shape, rows));
+    }
+    return editedCheckpoint(checkpoint, { tensors });
+  };
 }
 
 /** @param interleaved heads whose halves the file interleaves; undefined where it keeps the hub's order */
