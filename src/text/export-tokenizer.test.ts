@@ -49,7 +49,7 @@ const texts = fc.array(
   { maxLength: 12 },
 );
 
-function sameTokens(source: Tokenizer, written: Tokenizer): void {
+function sameTokens(source: Tokenizer, written: Tokenizer, numRuns = 100): void {
   fc.assert(
     fc.property(texts, (parts) => {
       const one = parts.join("");
@@ -57,6 +57,7 @@ function sameTokens(source: Tokenizer, written: Tokenizer): void {
       expect(written.encode(one)).toEqual(ids);
       expect(written.decode(ids, { special: true })).toBe(source.decode(ids, { special: true }));
     }),
+    { numRuns },
   );
 }
 
@@ -112,6 +113,37 @@ describe("a tokenizer as metadata of a GGUF file", () => {
     const [before, after] = [await openTokenizer(source), await exported(source)];
     expect(after.files()["tokenizer.json"]).toBe(before.files()["tokenizer.json"]);
     sameTokens(before, after);
+  });
+
+  it.skipIf(!dataPath("models/llama2-tokenizer/tokenizer.bin"))(
+    "of a folder that was made from SentencePiece has scores again",
+    async () => {
+      for (const [path, vocabSize] of [
+        ["models/stories260K/tok512.bin", 512],
+        ["models/llama2-tokenizer/tokenizer.bin", 32_000],
+      ] as const) {
+        const bytes = new Uint8Array(readFileSync(dataPath(path)!));
+        const folder = sourceOf(await openTokenizer({ kind: "llama2.c", bytes, vocabSize }));
+        const [before, after] = [await openTokenizer(folder), await exported(folder, vocabSize)];
+        expect(after.files()["tokenizer.json"]).toBe(before.files()["tokenizer.json"]);
+        sameTokens(before, after, 20);
+      }
+    },
+  );
+
+  it.skipIf(!dataPath("models/stories260K/tok512.bin"))("is refused where scores cannot give the merges", async () => {
+    const bytes = new Uint8Array(readFileSync(dataPath("models/stories260K/tok512.bin")!));
+    const { tokenizer, config } = sourceOf(await openTokenizer({ kind: "llama2.c", bytes, vocabSize: 512 }));
+    const model = tokenizer.model as { merges: string[] };
+    const changes: Record<string, unknown>[] = [
+      { model: { ...model, merges: model.merges.slice(1) } },
+      { normalizer: null },
+      { pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "first" } },
+    ];
+    for (const change of changes) {
+      const source = { kind: "huggingface", tokenizer: { ...tokenizer, ...change }, config } as const;
+      expect(() => exportedTokenizer(source, 0)).toThrow(/do not follow from a score/);
+    }
   });
 
   it("of another GGUF file is copied", () => {

@@ -7,6 +7,7 @@ import { inputError } from "../errors.ts";
 import type { VocabularySource } from "../weights/checkpoint.ts";
 import { entryOf } from "../weights/gguf-metadata.ts";
 import type { GgufEntry } from "../weights/gguf-write.ts";
+import { isSentencePiece, scored, scoredEntries } from "./export-sentencepiece.ts";
 import { ggufPreTokenizers } from "./gguf-pre-tokenizers.ts";
 import { tokenTypes } from "./gguf-vocabulary.ts";
 import { readLlama2cPieces } from "./llama2c-vocabulary.ts";
@@ -57,7 +58,6 @@ function fromLlama2c(bytes: Uint8Array, vocabSize: number): Entries {
 }
 
 function fromTokenizerJson(checked: CheckedTokenizer, config: JsonObject, rows: number): Entries {
-  const rule = preTokenizerName(checked);
   const { before, after } = frameOf(checked);
   const bos = tokenId(checked, config, "bos_token") ?? before[0];
   const eos = tokenId(checked, config, "eos_token") ?? after[0];
@@ -65,27 +65,32 @@ function fromTokenizerJson(checked: CheckedTokenizer, config: JsonObject, rows: 
   if (!isOnly(frame.before, bos) || !isOnly(frame.after, eos)) {
     throw cannot("it puts more around a text than one token that begins and one that ends it");
   }
+  refuseOptions(checked);
   const { tokens, types } = tokensOf(checked, rows);
   const template = chatTemplate(config);
   const id = (role: string, token: number | undefined): Record<string, GgufEntry> =>
     token === undefined ? {} : { [`${role}_token_id`]: ["u32", token] };
-  return entries(
-    "gpt2",
-    {
-      pre: ["string", rule],
-      tokens: ["array", "string", tokens],
-      token_type: ["array", "i32", types],
-      merges: ["array", "string", mergeTexts(checked)],
-      ...id("bos", bos),
-      ...id("eos", eos),
-      ...id("eot", tokenId(checked, config, "eot_token")),
-      ...id("eom", tokenId(checked, config, "eom_token")),
-      ...id("unknown", tokenId(checked, config, "unk_token")),
-      add_bos_token: ["bool", frame.before.length > 0],
-      add_eos_token: ["bool", frame.after.length > 0],
-    },
-    template,
-  );
+  const common: Record<string, GgufEntry> = {
+    tokens: ["array", "string", tokens],
+    ...id("bos", bos),
+    ...id("eos", eos),
+    ...id("eot", tokenId(checked, config, "eot_token")),
+    ...id("eom", tokenId(checked, config, "eom_token")),
+    ...id("unknown", tokenId(checked, config, "unk_token")),
+    add_bos_token: ["bool", frame.before.length > 0],
+    add_eos_token: ["bool", frame.after.length > 0],
+  };
+  if (isSentencePiece(checked)) {
+    const found = scored(checked, tokens, types);
+    if (found === undefined) throw cannot("its merges do not follow from a score for each piece");
+    return entries("llama", { ...common, ...scoredEntries(found) }, template);
+  }
+  const own: Record<string, GgufEntry> = {
+    pre: ["string", preTokenizerName(checked)],
+    token_type: ["array", "i32", types],
+    merges: ["array", "string", mergeTexts(checked)],
+  };
+  return entries("gpt2", { ...common, ...own }, template);
 }
 
 function entries(model: string, own: Readonly<Record<string, GgufEntry>>, template?: string): Entries {
@@ -135,14 +140,8 @@ function mergeTexts({ pieces, merges }: CheckedTokenizer): string[] {
   });
 }
 
-/** The name by which GGUF files know how text is cut into words. Error: `export-tokenizer`. */
-function preTokenizerName(checked: CheckedTokenizer): string {
-  const { json } = checked;
-  const model = json.model as JsonObject;
-  for (const key of ["byte_fallback", "fuse_unk"]) {
-    if (model[key] === true) throw cannot("it is byte pair encoding on characters, not on bytes");
-  }
-  if (!isObject(json.decoder) || json.decoder.type !== "ByteLevel") throw cannot("its decoder is not of bytes");
+/** Tokens that do more than to stand for themselves. */
+function refuseOptions({ json }: CheckedTokenizer): void {
   const options = ["lstrip", "rstrip", "single_word"];
   const added = (json.added_tokens as readonly JsonObject[]).find((token) =>
     options.some((key) => token[key] === true),
@@ -151,6 +150,13 @@ function preTokenizerName(checked: CheckedTokenizer): string {
     throw cannot(
       `its token ${JSON.stringify(added.content)} takes the space beside it, or stands for whole words only`,
     );
+}
+
+/** The name by which GGUF files know how text is cut into words. Error: `export-tokenizer`. */
+function preTokenizerName(checked: CheckedTokenizer): string {
+  const { json } = checked;
+  const model = json.model as JsonObject;
+  if (!isObject(json.decoder) || json.decoder.type !== "ByteLevel") throw cannot("its decoder is not of bytes");
   const normalizer = isObject(json.normalizer) ? json.normalizer.type : undefined;
   const regexes = regexesOf(preTokenizerFor(checked));
   for (const [name, rule] of ggufPreTokenizers) {
