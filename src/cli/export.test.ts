@@ -50,6 +50,13 @@ describe("export", () => {
     expect(out).toContain("The model has no tokenizer");
   });
 
+  it("refuses a model that GGUF has no form for", async () => {
+    const { code, err } = await run("export", fixturePath("models/albert"), "-o", at.path("albert.gguf"));
+    expect(code).toBe(2);
+    expect(err).toContain('a model of the type "albert" cannot be written as GGUF');
+    expect(err).toContain("help: ");
+  });
+
   it.each([
     [["--weights", "q8"], "-o FILE is missing"],
     [["-o", "x.gguf", "--weights", "q5"], "expected one of q8, q4, f16, f32"],
