@@ -97,7 +97,7 @@ function inWords(tried: readonly Tried[], { way, count, weights, bytes, loss }: 
   const compared = before ? `; the whole model in ${before.weights} has ${formatNumber(before.loss, 4)}` : "";
   return [
     `Of ${tried.length} that were tried, ${fitting} are within the budget. The best is ${way}${count > 0 ? ` (${count})` : ""} with weights in ${weights}: ${formatBytes(bytes)} in memory, loss ${formatNumber(loss, 4)}${compared}.`,
-    `It is meant to be played with --weights ${weights}.`,
+    `It is meant to be played with --weights ${weights}${weights === "f16" ? "" : "; `refrain export` writes a file with such weights"}.`,
   ];
 }
 

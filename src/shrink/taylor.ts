@@ -31,7 +31,7 @@ export const taylorMethod = defineMethod({
     }),
     importance: choiceOption({
       values: importances,
-      default: "gate",
+      default: "weights",
       description: "sum |weight · gradient| over all weights, or take the gradient of a factor before each unit",
     }),
     "kv-heads": integerOption({

@@ -142,7 +142,10 @@ async function play(model: Model, tokens: readonly number[]): Promise<Played> {
   try {
     // One play: an encoder takes no other.
     session.play(tokens);
-    return { logits: session.logits(0).slice(), windows: seen.map((window) => (window < contextLength ? window : ("all" as const))) };
+    return {
+      logits: session.logits(0).slice(),
+      windows: seen.map((window) => (window < contextLength ? window : ("all" as const))),
+    };
   } finally {
     session.dispose();
   }
