@@ -42,19 +42,24 @@ export async function openHealState(
   }
   try {
     if (!resume) throw unfinished(checkpoint);
-    const now = identityOf(identity, Number(saved.identity.runSteps));
     const was = saved.identity;
+    const runSteps = Number(was.runSteps);
+    const settings = parsed(was.settings);
+    if (!Number.isSafeInteger(runSteps) || runSteps < 1 || settings === undefined) {
+      throw inputError("checkpoint-damaged", `${checkpoint} is of no healing`, "Delete it to begin anew.");
+    }
+    const now = identityOf(identity, runSteps);
     if (was.text !== now.text) {
       throw other("run-data", `${checkpoint} was healed with another text`, "the text");
     }
     for (const key of ["model", "teacher", "schedule"] as const) {
       if (was[key] !== now[key]) throw other("run-config", `${checkpoint} is of another ${key}`, `the ${key}`);
     }
-    const changed = firstDifference(was.settings ?? "{}", identity.settings);
+    const changed = firstDifference(settings, identity.settings);
     if (changed !== undefined) {
       throw other("run-config", `${checkpoint} began with another ${changed}`, "the options");
     }
-    return { saved, runSteps: Number(was.runSteps) };
+    return { saved, runSteps };
   } catch (error) {
     await saved.close();
     throw error;
@@ -82,11 +87,20 @@ const unfinished = (checkpoint: string) =>
 const other = (code: string, message: string, what: string) =>
   inputError(code, message, `Go on with ${what} that it began with, or delete it to begin anew.`);
 
+function parsed(settings: string | undefined): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(settings ?? "");
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** `rate: 0.001, now 0.002` */
-function firstDifference(was: string, settings: HealSettings): string | undefined {
-  const [before, now] = [JSON.parse(was), JSON.parse(JSON.stringify(settings))] as Record<string, unknown>[];
-  for (const key of Object.keys({ ...before, ...now })) {
-    const [a, b] = [JSON.stringify(before![key]), JSON.stringify(now![key])];
+function firstDifference(was: Record<string, unknown>, settings: HealSettings): string | undefined {
+  const now = JSON.parse(JSON.stringify(settings)) as Record<string, unknown>;
+  for (const key of Object.keys({ ...was, ...now })) {
+    const [a, b] = [JSON.stringify(was[key]), JSON.stringify(now[key])];
     if (a !== b) return `${key}: ${a ?? "none"}, now ${b ?? "none"}`;
   }
   return undefined;

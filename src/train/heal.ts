@@ -1,20 +1,9 @@
-/**
- * Healing: a model that lost layers, or plays some of them again, learns on a little text to make up for it. Either a LoRA adapter learns
- * beside frozen weights of any type, or some weights do; from the text (cross-entropy), from a teacher such as the model before it
- * was shrunk (training-network.ts has the loss), or from both. The model itself is left as it was.
- */
-import { nodeHost } from "../engine/wasm/node-host.ts";
 import { ParameterStore } from "../engine/wasm/parameter-store.ts";
-import { failure, inputError, RefrainError } from "../errors.ts";
+import { failure, RefrainError } from "../errors.ts";
 import { resolveSchedule } from "../load-checkpoint.ts";
-import { adapterParameters, createAdapter } from "../model/adapter.ts";
 import { placeAdapter, toStored } from "../model/adapter-values.ts";
 import { loadWeights } from "../model/load-weights.ts";
-import { parametersPlayed } from "../model/network.ts";
-import { ropeTable } from "../model/rope.ts";
-import { Session } from "../model/session.ts";
 import { withTrainedWeights } from "../model/trained-block.ts";
-import { type Distillation, trainingNetwork } from "../model/training-network.ts";
 import type { Model } from "../refrain.ts";
 import { printSteps } from "../schedule/print.ts";
 import type { TextFile } from "../text/read-text.ts";
@@ -26,20 +15,14 @@ import { parameterOptions } from "./groups.ts";
 import { type HealOptions, type HealSettings, healSettings } from "./heal-options.ts";
 import { planHealing, type Student, studentOf } from "./heal-plan.ts";
 import { type HealIdentity, healStateFiles, identityOf, openHealState } from "./heal-state.ts";
-import { matchBoundaries, type OpenTeacher, openTeacher } from "./heal-teacher.ts";
+import { openTeacher } from "./heal-teacher.ts";
 import { type HealText, healText } from "./heal-text.ts";
 import { judgedByText } from "./judged-by-text.ts";
 import { Learner } from "./learner.ts";
-import {
-  describeLearner,
-  type LearnerMemory,
-  type LearnerPlan,
-  planLearner,
-  refuseLearnerIfTooLarge,
-} from "./learner-plan.ts";
+import { describeLearner, type LearnerMemory } from "./learner-plan.ts";
 import { rateSchedule } from "./rate.ts";
 import { saveRun } from "./run-state.ts";
-import { type Learning, type LogEntry, type Trained, train } from "./trainer.ts";
+import { type LogEntry, type Trained, train } from "./trainer.ts";
 import { TrainingLog } from "./training-log.ts";
 
 export interface HealResult extends Omit<Trained, "heldOutLoss"> {
