@@ -43,7 +43,7 @@ export interface HealOptions {
   /** The highest learning rate; 1e-3 for adapters, 1e-4 for weights. It rises over a twentieth of the run, then falls along a cosine. */
   readonly rate?: number | undefined;
   readonly seed?: number | undefined;
-  /** Tokens from the end of the text that the loss before and after is measured on, at most a tenth of the text; 4,096. */
+  /** Tokens from the end of the text that the loss before and after is measured on, at most a tenth of the text; 2,048. */
   readonly heldOutTokens?: number | undefined;
   /** Where a checkpoint and a log are kept while it runs: `STATE.safetensors` and `STATE.jsonl`. Without it, nothing is kept. */
   readonly state?: string | undefined;
@@ -73,7 +73,7 @@ export interface HealSettings {
 /** Throws `heal-options` where the model cannot read sequences of this length or nothing would be learned. */
 export function healSettings(options: HealOptions, contextLength: number): HealSettings {
   const { healed = { kind: "lora", rank: 8, modules: "all" }, budget, teacher } = options;
-  const { sequences = 4, length = Math.min(128, contextLength), seed = 0, heldOutTokens = 4096 } = options;
+  const { sequences = 4, length = Math.min(128, contextLength), seed = 0, heldOutTokens = 2048 } = options;
   const rate = options.rate ?? (healed.kind === "lora" ? 1e-3 : 1e-4);
   const crossEntropy = options.crossEntropy ?? (teacher ? 0 : 1);
   if (length > contextLength) {
