@@ -13,6 +13,8 @@ import {
 } from "./load-checkpoint.ts";
 import type { SaveOptions } from "./model/save-model.ts";
 import { PlayableModel } from "./playable-model.ts";
+import type { HealResult } from "./train/heal.ts";
+import type { HealOptions } from "./train/heal-options.ts";
 import type { Checkpoint } from "./weights/checkpoint.ts";
 import { openCheckpoint } from "./weights/open.ts";
 import type { StoredAdapter } from "./weights/peft.ts";
@@ -89,6 +91,15 @@ export class Model extends PlayableModel {
     const { mergeAdapter } = await import("./model/merge-adapter.ts");
     const { edit, schedule } = mergeAdapter(config, this.steps, adapter);
     return this.edited(edit, schedule, options);
+  }
+
+  /**
+   * A model that learned on `text` to make up for what this one's schedule drops or shares, to be disposed of; this one stays as it
+   * is. Throws what `heal` in train/heal.ts throws.
+   */
+  async heal(text: string, options: Omit<HealOptions, "state" | "resume">): Promise<HealResult> {
+    const { heal } = await import("./train/heal.ts");
+    return heal(this, { name: "text", text, sha256: "" }, options);
   }
 
   /** The same model and schedule loaded once more, e.g. with weights of another type. */

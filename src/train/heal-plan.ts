@@ -68,7 +68,7 @@ export function planHealing(
   const whole = planned(false);
   if (whole.memory.total <= Math.min(available, KEEP_BYTES)) return whole;
   const recomputed = planned(true);
-  refuseLearnerIfTooLarge(recomputed, available);
+  refuseLearnerIfTooLarge(recomputed, available, "Ask for fewer --sequences, a shorter --length, or fewer --layers.");
   return recomputed;
 }
 

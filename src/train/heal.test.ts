@@ -118,6 +118,13 @@ describe("healing", () => {
     expect(await logits(model)).toEqual(plain);
   });
 
+  it("is a method of a model", async () => {
+    const { model: healed, steps } = await model.heal(cats.text, { ...small, budget: { tokens: 64 } });
+    expect(steps).toBe(2);
+    expect(healed.schedule).toBe("0 2");
+    await healed.dispose();
+  });
+
   it("one layer leaves the others alone", async () => {
     const parameters = await healing({ healed: { kind: "all" } }, (result) => result.parameters);
     const layer = await healing({ healed: { kind: "layers", count: 1 } }, (result) => result.parameters);
@@ -198,6 +205,13 @@ describe("healing refuses", () => {
     await refuse({ length: 4096 }).toMatchObject({ code: "heal-options", message: expect.stringContaining("4096") });
     await refuse({ crossEntropy: 0 }).toMatchObject({ code: "heal-options" });
     await refuse({ teacher: { weight: 0 } }).toMatchObject({ code: "heal-options" });
+  });
+
+  it("more than fits into memory", async () => {
+    await refuse({ sequences: 4_000_000 }).toMatchObject({
+      code: "too-large",
+      help: expect.stringContaining("--sequences"),
+    });
   });
 
   it("a teacher with another tokenizer", async () => {
