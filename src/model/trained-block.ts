@@ -40,10 +40,7 @@ export function withTrainedWeights(
     const type = findTensor(checkpoint, parameter).type === "F32" ? "F32" : "F16";
     tensors.set(parameter.name, trainedTensor(parameter, values.get(parameter.name)!, type));
   }
-  const edited = editedCheckpoint(checkpoint, { tensors });
-  return "edited" in checkpoint
-    ? { ...edited, edited: new Set([...(checkpoint as EditedCheckpoint).edited, ...edited.edited]) }
-    : edited;
+  return editedCheckpoint(checkpoint, { tensors });
 }
 
 /** As a Hugging Face file holds it. */

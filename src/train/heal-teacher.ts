@@ -14,7 +14,7 @@ import type { Model } from "../refrain.ts";
 import { printSteps } from "../schedule/print.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
-import { editedCheckpoint } from "../weights/edited-checkpoint.ts";
+import { editedCheckpoint, editedNames } from "../weights/edited-checkpoint.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
 import { openCheckpoint } from "../weights/open.ts";
 
@@ -41,7 +41,9 @@ export async function openTeacher(
   options: LoadWeightsOptions,
 ): Promise<OpenTeacher> {
   const { store: held, weights } = student.memory;
-  const changed = new Set([...trained, ...(await editedNames(student))]);
+  const own = await student.open();
+  await own.close();
+  const changed = new Set([...trained, ...editedNames(own)]);
   const checkpoint = await openCheckpoint(model ?? student.path, options);
   try {
     const config = await readConfig(checkpoint);
@@ -52,8 +54,8 @@ export async function openTeacher(
     }
     const isShared = (p: Parameter) => model === undefined && !changed.has(p.name) && held.has(p);
     const rename = (p: Parameter) => (isShared(p) ? p : { ...p, name: `teacher ${p.name}` });
-    const own = parametersPlayed(config, steps).filter((p) => !isShared(p));
-    const tensors = own.map((parameter) => ({
+    const besides = parametersPlayed(config, steps).filter((p) => !isShared(p));
+    const tensors = besides.map((parameter) => ({
       parameter: rename(parameter),
       tensor: findTensor(checkpoint, parameter),
     }));
@@ -74,13 +76,6 @@ export async function openTeacher(
     await checkpoint.close();
     throw error;
   }
-}
-
-/** The tensors that the student has otherwise than its file. */
-async function editedNames(student: Model): Promise<Iterable<string>> {
-  const checkpoint = await student.open();
-  await checkpoint.close();
-  return "edited" in checkpoint ? (checkpoint.edited as ReadonlySet<string>) : [];
 }
 
 /** Logits are compared one by one, so every token must mean the same to both. */

@@ -3,8 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tinyModel } from "../cli/tiny-model.testing.ts";
+import { parametersPlayed } from "../model/network.ts";
+import { withTrainedWeights } from "../model/trained-block.ts";
 import { load, type Model } from "../refrain.ts";
 import type { TextFile } from "../text/read-text.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
 import { type HealResult, heal } from "./heal.ts";
 import type { HealOptions } from "./heal-options.ts";
 
@@ -98,6 +101,20 @@ describe("healing", () => {
   it("the same order is a teacher from whom nothing is to be learned", async () => {
     const same = { teacher: { schedule: "0 2", hidden: 1, temperature: 3 } };
     await healing(same, (result) => expect(losses(result)[0]).toBeCloseTo(0, 5));
+  });
+
+  it("the teacher has the weights of the file, however often the student's were changed", async () => {
+    const parameters = parametersPlayed(model.config, model.steps);
+    const change = (block: number, factor: number) => {
+      const own = parameters.filter((parameter) => parameter.block === block && parameter.kind === "matrix");
+      const scaled = own.map((p) => [p.name, model.memory.store.read(p).map((value) => factor * value)] as const);
+      return (source: Checkpoint) => withTrainedWeights(source, own, new Map(scaled));
+    };
+    const once = await model.edited(change(2, 0.5), model.schedule);
+    const twice = await once.edited(change(0, 1), model.schedule);
+    const result = await heal(twice, cats, { ...small, budget: { tokens: 64 }, teacher: { schedule: "0 2" } });
+    expect(losses(result)[0]).toBeGreaterThan(0.001);
+    for (const played of [result.model, twice, once]) await played.dispose();
   });
 
   it("some layers, or all, learn with a teacher that keeps the old ones", async () => {
