@@ -121,7 +121,7 @@ export const gpt2Schema = v.looseObject({
   reorder_and_upcast_attn: flag,
 });
 
-const albertSchema = v.looseObject({
+export const albertSchema = v.looseObject({
   ...shared,
   embedding_size: v.optional(count, 128),
   hidden_size: count,

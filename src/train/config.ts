@@ -36,7 +36,7 @@ export function trainingConfig(file: unknown, path: string): TrainingConfig {
   const config = { ...result.output, path, folder: dirname(resolve(path)) };
   checkTraining(config);
   // What the tokenizer will have is not known yet, and the shape does not depend on it.
-  modelOf(config, config.model.vocab_size ?? 1);
+  checkObjective(config, modelOf(config, config.model.vocab_size ?? 1).config);
   return config;
 }
 
@@ -72,10 +72,11 @@ export function modelOf({ model, schedule, training, path }: TrainingConfig, voc
       `Leave model.${contextKey} out, or train on shorter sequences.`,
     );
   }
-  return { json, config, steps: stepsOf(config, schedule) };
+  return { json, config, steps: stepsOf(config, schedule ?? config.schedule) };
 }
 
 const architectures: Readonly<Record<string, string>> = {
+  albert: "AlbertForMaskedLM",
   gpt2: "GPT2LMHeadModel",
   mistral: "MistralForCausalLM",
   qwen2: "Qwen2ForCausalLM",
@@ -107,7 +108,7 @@ function checkHeads(json: Readonly<Record<string, unknown>>, path: string): void
       path,
       `model.${heads}`,
       `${H} heads do not divide a ${width} of ${D}`,
-      isGpt2 ? undefined : "Or give head_dim, the width of a head.",
+      isGpt2 || json.model_type === "albert" ? undefined : "Or give head_dim, the width of a head.",
     );
   }
   if (!isGpt2 && KV !== undefined && H! % KV !== 0) {
@@ -125,6 +126,21 @@ function checkTraining({ training, path }: TrainingConfig): void {
       path,
       "training.cooldown",
       `it belongs to the rateSchedule "warmup-stable-decay", not to "${training.rateSchedule}"`,
+    );
+  }
+}
+
+function checkObjective({ training, path }: TrainingConfig, { bidirectional, modelType }: ModelConfig): void {
+  const { objective, masks } = training;
+  if (objective !== undefined && (objective === "masked") !== bidirectional) {
+    const [is, learns] = bidirectional ? ["an encoder", "masked"] : ["no encoder", "next-token"];
+    throw refuse(path, "training.objective", `${modelType} is ${is} and learns "${learns}", not "${objective}"`);
+  }
+  if (masks !== undefined && !bidirectional) {
+    throw refuse(
+      path,
+      "training.masks",
+      `${modelType} is no encoder: it sees what stands before a token, without masks`,
     );
   }
 }
