@@ -40,6 +40,9 @@ export function trainingConfig(file: unknown, path: string): TrainingConfig {
   return config;
 }
 
+/** Known before the model is: it learns masked tokens. */
+export const isEncoder = ({ model }: TrainingFile): boolean => model.model_type === "albert";
+
 export interface NewModel {
   /** config.json of the model. */
   readonly json: Readonly<Record<string, unknown>>;

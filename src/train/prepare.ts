@@ -7,7 +7,7 @@ import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { countWords, trainBytePairs } from "../text/train-byte-pairs.ts";
 import { readJsonObject } from "../weights/node-file.ts";
 import { replaceText } from "../weights/replace-file.ts";
-import { modelOf, type NewModel, type TrainingConfig } from "./config.ts";
+import { isEncoder, modelOf, type NewModel, type TrainingConfig } from "./config.ts";
 import { requireSequence, type TokenizedCorpus, tokenizeCorpus } from "./token-file.ts";
 
 /** Characters of the corpus that byte pairs are trained on; more would change few of them. */
@@ -78,12 +78,9 @@ function corpusFiles({ data, folder }: TrainingConfig, paths: string | readonly 
   return { paths: list.map((path) => resolve(folder, path)), field: data.field, separator: data.separator };
 }
 
-async function makeTokenizer(
-  { model, tokenizer, folder }: TrainingConfig,
-  files: CorpusFiles,
-  reading: Reading,
-): Promise<Tokenizer> {
-  const mask = model.model_type === "albert";
+async function makeTokenizer(config: TrainingConfig, files: CorpusFiles, reading: Reading): Promise<Tokenizer> {
+  const { tokenizer, folder } = config;
+  const mask = isEncoder(config);
   if (tokenizer === "bytes") return newTokenizer([], { mask });
   if (typeof tokenizer === "string") return existingTokenizer(resolve(folder, tokenizer));
   const counts = new Map<string, number>();
@@ -97,7 +94,7 @@ async function makeTokenizer(
 }
 
 /** A tokenizer.json, or the one of a model folder, with what stands beside it. */
-async function existingTokenizer(path: string): Promise<Tokenizer> {
+export async function existingTokenizer(path: string): Promise<Tokenizer> {
   const folder = await tokenizerIn(path);
   if (folder !== undefined) return folder;
   const tokenizer = await readJsonObject(path, MAX_TOKENIZER_BYTES);
