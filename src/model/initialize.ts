@@ -27,7 +27,10 @@ export function initialValues(
   const { name, kind, part, rows, columns } = parameter;
   const values = new Float32Array(rows * columns);
   if (kind === "vector") return name.endsWith(".bias") || part !== "norm" ? values : values.fill(1);
-  const scale = residual.test(name) ? deviation / Math.sqrt(2 * effectiveDepth(steps)) : deviation;
+  if (name.includes(".lora_B.")) return values;
+  // As an adapter begins: A of the variance that PEFT gives it, B zero, so that at first all plays of a block are alike.
+  const pair = name.includes(".lora_A.") ? 1 / Math.sqrt(3 * columns) : undefined;
+  const scale = pair ?? (residual.test(name) ? deviation / Math.sqrt(2 * effectiveDepth(steps)) : deviation);
   const random = createRandom((seed % 2 ** 20) * 2 ** 32 + (hash(name) >>> 0));
   for (let i = 0; i < values.length; i += 2) {
     const [a, b] = normalPair(random);

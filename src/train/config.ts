@@ -6,6 +6,7 @@ import { dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { inputError, type RefrainError } from "../errors.ts";
 import { type ModelConfig, parseConfig } from "../model/config.ts";
+import { relaxedParameters } from "../model/network.ts";
 import { nearest } from "../nearest.ts";
 import { steps as expand } from "../schedule/expand.ts";
 import { parseSchedule } from "../schedule/parse.ts";
@@ -51,7 +52,7 @@ export interface NewModel {
 }
 
 /** The model that the file describes, with a vocabulary of `vocabSize`. */
-export function modelOf({ model, schedule, training, path }: TrainingConfig, vocabSize: number): NewModel {
+export function modelOf({ model, schedule, relaxed, training, path }: TrainingConfig, vocabSize: number): NewModel {
   const isGpt2 = model.model_type === "gpt2";
   const contextKey = isGpt2 ? "n_positions" : "max_position_embeddings";
   const { initializer_range, ...keys } = model;
@@ -63,7 +64,7 @@ export function modelOf({ model, schedule, training, path }: TrainingConfig, voc
     [contextKey]: given[contextKey] ?? training.length,
     initializer_range,
     torch_dtype: "float32",
-    ...(schedule !== undefined && { refrain: { schedule } }),
+    ...((schedule ?? relaxed) !== undefined && { refrain: { schedule, relaxed } }),
   };
   checkHeads(json, path);
   const config = parseConfig(json, `${path}: model`);
@@ -75,7 +76,16 @@ export function modelOf({ model, schedule, training, path }: TrainingConfig, voc
       `Leave model.${contextKey} out, or train on shorter sequences.`,
     );
   }
-  return { json, config, steps: stepsOf(config, schedule ?? config.schedule) };
+  const steps = stepsOf(config, schedule ?? config.schedule);
+  if (relaxed && relaxedParameters(config, steps).length === 0) {
+    throw refuse(
+      path,
+      "relaxed",
+      "no block is played twice, so there is nothing to relax",
+      "Give a schedule that shares blocks.",
+    );
+  }
+  return { json, config, steps };
 }
 
 const architectures: Readonly<Record<string, string>> = {

@@ -43,7 +43,12 @@ export async function writeModel(
     ...keys,
     ...(tokenizer.bos !== undefined && { bos_token_id: tokenizer.bos }),
     ...(tokenizer.stops[0] !== undefined && { eos_token_id: tokenizer.stops[0] }),
-    ...(!sameSteps(steps, plays) && { refrain: refrain ?? { schedule: printSteps(steps) } }),
+    ...((config.relaxed || !sameSteps(steps, plays)) && {
+      refrain: {
+        ...(refrain as object | undefined),
+        schedule: (refrain as { schedule?: string } | undefined)?.schedule ?? printSteps(steps),
+      },
+    }),
   };
   await replaceText(join(folder, "config.json"), `${JSON.stringify(saved, null, 2)}\n`);
 }
