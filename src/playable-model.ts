@@ -7,7 +7,7 @@ import { type Loaded, resolveSchedule } from "./load-checkpoint.ts";
 import { refuseOtherSteps } from "./model/adapter-values.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { parametersPlayed } from "./model/network.ts";
-import { refuseRelaxed } from "./model/relaxed.ts";
+import { refuseStepDependent } from "./model/relaxed.ts";
 import { contextLength as checkContext, Session, type SessionOptions } from "./model/session.ts";
 import { StepwisePlayer } from "./model/stepwise.ts";
 import { printSteps } from "./schedule/print.ts";
@@ -98,7 +98,7 @@ export class PlayableModel {
   /** The same weights, played one step at a time on sequences of at most `context` tokens. */
   stepwise(context: number): StepwisePlayer {
     const { player, store, config } = this.loaded;
-    refuseRelaxed(config, "its steps cannot be played one by one");
+    refuseStepDependent(config, "its steps cannot be played one by one");
     return new StepwisePlayer(player, store, config, checkContext(config, context));
   }
 

@@ -10,7 +10,7 @@ import {
   loadCheckpoint,
   loadEdited,
 } from "./load-checkpoint.ts";
-import { refuseRelaxed } from "./model/relaxed.ts";
+import { refuseStepDependent } from "./model/relaxed.ts";
 import type { SaveOptions } from "./model/save-model.ts";
 import { PlayableModel } from "./playable-model.ts";
 import type { Checkpoint } from "./weights/checkpoint.ts";
@@ -55,7 +55,7 @@ export class Model extends PlayableModel {
    * others are shared with this model.
    */
   async edited(edit: Edit, schedule: string, options: Pick<LoadOptions, "onProgress" | "signal"> = {}): Promise<Model> {
-    refuseRelaxed(this.config, "blocks cannot be made of its blocks");
+    refuseStepDependent(this.config, "blocks cannot be made of its blocks");
     const { loaded, steps } = await loadEdited(this.loaded, await this.open(), edit, { ...options, schedule });
     return new Model(loaded, steps);
   }

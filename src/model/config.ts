@@ -8,6 +8,7 @@ import { printSteps } from "../schedule/print.ts";
 import { isIdentity, MAX_STEPS } from "../schedule/schedule.ts";
 import { activationNamed, type FeedForward } from "./activation.ts";
 import { albertSteps } from "./albert.ts";
+import type { Recurrence } from "./recurrence.ts";
 import type { Relaxed } from "./relaxed.ts";
 
 /** Frequencies of the rotary embedding and how they are stretched for longer contexts. */
@@ -61,6 +62,8 @@ export interface ModelConfig {
   readonly schedule: string | undefined;
   /** Shared blocks differ by step. */
   readonly relaxed?: Relaxed;
+  /** A loop that is told again what stands before it. */
+  readonly recurrence?: Recurrence;
 }
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 31 - 1));
@@ -90,11 +93,28 @@ export const relaxedSchema = v.strictObject({
   ),
 });
 
+/** A stable way into a loop: see recurrence.ts. */
+export const recurrenceSchema = v.strictObject({
+  block: v.pipe(
+    v.number(),
+    v.integer(),
+    v.minValue(0),
+    v.maxValue(4095),
+    v.description("the loop begins where this block is played"),
+  ),
+});
+
 const shared = {
   model_type: v.string(),
   vocab_size: count,
   tie_word_embeddings: flag,
-  refrain: v.optional(v.looseObject({ schedule: v.optional(v.string()), relaxed: v.optional(relaxedSchema) })),
+  refrain: v.optional(
+    v.looseObject({
+      schedule: v.optional(v.string()),
+      relaxed: v.optional(relaxedSchema),
+      recurrence: v.optional(recurrenceSchema),
+    }),
+  ),
 };
 
 export const llamaSchema = v.looseObject({
@@ -173,7 +193,7 @@ export function parseConfig(config: Readonly<Record<string, unknown>>, path: str
       `It plays ${supportedTypes.join(", ")}.`,
     );
   }
-  const parsed = { ...parseFamily(type, config, path), ...relaxedOf(config) };
+  const parsed = { ...parseFamily(type, config, path), ...relaxedOf(config), ...recurrenceOf(config, path) };
   checkShape(parsed, path);
   return parsed;
 }
@@ -189,6 +209,18 @@ function relaxedOf({ refrain }: Readonly<Record<string, unknown>>): Pick<ModelCo
   if (given === undefined) return {};
   const { rank, alpha = rank, modules } = v.parse(relaxedSchema, given);
   return { relaxed: { rank, alpha, modules } };
+}
+
+function recurrenceOf(
+  { refrain, model_type }: Readonly<Record<string, unknown>>,
+  path: string,
+): Pick<ModelConfig, "recurrence"> {
+  const given = (refrain as { recurrence?: unknown } | undefined)?.recurrence;
+  if (given === undefined) return {};
+  if (!((model_type as string) in llamaTypes)) {
+    throw inputError("config", `${path}: refrain.recurrence: ${model_type} has none; it belongs to the Llama family`);
+  }
+  return { recurrence: v.parse(recurrenceSchema, given) };
 }
 
 function read<S extends v.GenericSchema>(schema: S, config: unknown, path: string): v.InferOutput<S> {

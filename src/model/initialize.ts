@@ -7,6 +7,7 @@ import type { Parameter } from "../engine/parameter.ts";
 import { createRandom, type Random } from "../generate/random.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import { effectiveDepth } from "../schedule/stats.ts";
+import { initialRecurrence, isRecurrent } from "./recurrence.ts";
 
 /** Matrices whose outputs are added to the residual stream, by the end of their name. */
 const residual = /\.(o_proj|down_proj|c_proj)\.weight$/;
@@ -26,6 +27,7 @@ export function initialValues(
 ): Float32Array {
   const { name, kind, part, rows, columns } = parameter;
   const values = new Float32Array(rows * columns);
+  if (isRecurrent(parameter)) return initialRecurrence(parameter);
   if (kind === "vector") return name.endsWith(".bias") || part !== "norm" ? values : values.fill(1);
   if (name.includes(".lora_B.")) return values;
   // As an adapter begins: A of the variance that PEFT gives it, B zero, so that at first all plays of a block are alike.

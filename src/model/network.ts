@@ -5,6 +5,7 @@ import { hasAttention, hasFfn, type Steps } from "../schedule/schedule.ts";
 import { type Adapter, adapterParameters, withAdapter } from "./adapter.ts";
 import type { ModelConfig } from "./config.ts";
 import { familyOf } from "./families.ts";
+import { recurrent } from "./recurrence.ts";
 import { relaxedAdapter } from "./relaxed.ts";
 
 export interface NetworkOptions {
@@ -44,10 +45,12 @@ export function playSteps(
 ): readonly Value[] {
   const family = familyOf(config);
   const relaxed = relaxedAdapter(config, steps);
+  const enter = recurrent(graph, config);
   let x = family.embed(graph, config);
   const boundaries = [x];
   for (const [i, step] of steps.entries()) {
     const g = withAdapter(withAdapter(graph, relaxed, i), adapter, i);
+    x = enter(step, x);
     if (hasAttention(step)) x = family.attention(g, x, config, step.block, table);
     if (hasFfn(step)) x = family.ffn(g, x, config, step.block);
     boundaries.push(x);

@@ -40,12 +40,11 @@ export function refuseOtherThan(config: ModelConfig, own: Steps, steps: Steps): 
   );
 }
 
-/** Throws `relaxed` where something cannot be done with a relaxed model. */
-export function refuseRelaxed(config: ModelConfig, what: string): void {
-  if (config.relaxed === undefined) return;
-  throw inputError(
-    "relaxed",
-    `the model is relaxed: its shared blocks differ by step, so ${what}`,
-    "Take a model without `relaxed` in its config.json.",
-  );
+/** Throws `step-dependent` where something cannot be done because what a step computes is not its block's affair alone. */
+export function refuseStepDependent({ relaxed, recurrence }: ModelConfig, what: string): void {
+  if (relaxed === undefined && recurrence === undefined) return;
+  const [key, why] = relaxed
+    ? ["relaxed", "its shared blocks differ by step"]
+    : ["recurrence", "its loop reads what stands before it"];
+  throw inputError("step-dependent", `${why}, so ${what}`, `Take a model without refrain.${key} in its config.json.`);
 }

@@ -19,7 +19,7 @@ import type { ModelConfig } from "./config.ts";
 import { familyOf } from "./families.ts";
 import { findTensor, halvesInOrder, readRows, readTransposed, readVector } from "./load-weights.ts";
 import { relaxedParameters } from "./network.ts";
-import { refuseRelaxed } from "./relaxed.ts";
+import { refuseStepDependent } from "./relaxed.ts";
 import { llama3ScalingOf } from "./rope.ts";
 
 const CHUNK_BYTES = 4 << 20;
@@ -67,7 +67,14 @@ export async function saveModel(
   const family = familyOf(config);
   const { stored = (name: string) => name } = family.counting(layout.blocks.length, layout.steps);
   const write = (parameter: Parameter, name: string) => toWrite(checkpoint, parameter, name);
-  if (options.unrolled) refuseRelaxed(config, "it cannot be unrolled");
+  const { recurrence } = config;
+  if (recurrence && !playedHalves(steps).attention.has(recurrence.block)) {
+    refuseStepDependent(
+      config,
+      `a schedule without block ${recurrence.block}, where its loop begins, cannot be written`,
+    );
+  }
+  if (options.unrolled) refuseStepDependent(config, "it cannot be unrolled");
   const [pairs, written] = [steps, layout.steps].map((played) => relaxedParameters(config, played));
   const tensors = [
     ...family.outer(config).map((parameter) => write(parameter, parameter.name)),
@@ -127,9 +134,13 @@ export function savedConfig(
   // MobileLLM's flag and Refrain's schedule say the same thing; one of them may stay.
   if ("layer_sharing" in saved) saved.layer_sharing = false;
   delete saved.refrain;
-  const { relaxed } = config;
-  if (relaxed || !sameSteps(layout.steps, plays)) {
-    saved.refrain = { schedule: printSteps(layout.steps), ...(relaxed && { relaxed }) };
+  const { relaxed, recurrence } = config;
+  if (relaxed || recurrence || !sameSteps(layout.steps, plays)) {
+    saved.refrain = {
+      schedule: printSteps(layout.steps),
+      ...(relaxed && { relaxed }),
+      ...(recurrence && { recurrence: { block: sources.indexOf(recurrence.block) } }),
+    };
   }
   return saved;
 }

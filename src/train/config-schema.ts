@@ -3,7 +3,7 @@
  * data/train.schema.json is made from this (config-schema.test.ts holds it to be so). Read by config.ts.
  */
 import * as v from "valibot";
-import { albertSchema, gpt2Schema, llamaSchema, llamaTypes, relaxedSchema } from "../model/config.ts";
+import { albertSchema, gpt2Schema, llamaSchema, llamaTypes, recurrenceSchema, relaxedSchema } from "../model/config.ts";
 
 const wholeNumber = (least: number, description: string) =>
   v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(Number.MAX_SAFE_INTEGER), v.description(description));
@@ -147,6 +147,9 @@ export const trainingFileSchema = v.strictObject({
   schedule: v.optional(text('how blocks are played, e.g. "each(0-5)x2" (default: each once)')),
   relaxed: v.optional(
     v.pipe(relaxedSchema, v.description("let shared blocks differ by step, by low-rank pairs (arXiv 2410.20672)")),
+  ),
+  recurrence: v.optional(
+    v.pipe(recurrenceSchema, v.description("tell a loop again what stands before it (arXiv 2604.12946)")),
   ),
   tokenizer: v.optional(
     v.pipe(

@@ -10,7 +10,7 @@ import { relaxedParameters } from "../model/network.ts";
 import { nearest } from "../nearest.ts";
 import { steps as expand } from "../schedule/expand.ts";
 import { parseSchedule } from "../schedule/parse.ts";
-import { identitySteps, type Steps } from "../schedule/schedule.ts";
+import { hasAttention, identitySteps, type Steps } from "../schedule/schedule.ts";
 import { playedHalves } from "../schedule/stats.ts";
 import { validateSchedule } from "../schedule/validate.ts";
 import { readJsonObject } from "../weights/node-file.ts";
@@ -52,7 +52,10 @@ export interface NewModel {
 }
 
 /** The model that the file describes, with a vocabulary of `vocabSize`. */
-export function modelOf({ model, schedule, relaxed, training, path }: TrainingConfig, vocabSize: number): NewModel {
+export function modelOf(
+  { model, schedule, relaxed, recurrence, training, path }: TrainingConfig,
+  vocabSize: number,
+): NewModel {
   const isGpt2 = model.model_type === "gpt2";
   const contextKey = isGpt2 ? "n_positions" : "max_position_embeddings";
   const { initializer_range, ...keys } = model;
@@ -64,7 +67,7 @@ export function modelOf({ model, schedule, relaxed, training, path }: TrainingCo
     [contextKey]: given[contextKey] ?? training.length,
     initializer_range,
     torch_dtype: "float32",
-    ...((schedule ?? relaxed) !== undefined && { refrain: { schedule, relaxed } }),
+    ...((schedule ?? relaxed ?? recurrence) !== undefined && { refrain: { schedule, relaxed, recurrence } }),
   };
   checkHeads(json, path);
   const config = parseConfig(json, `${path}: model`);
@@ -84,6 +87,9 @@ export function modelOf({ model, schedule, relaxed, training, path }: TrainingCo
       "no block is played twice, so there is nothing to relax",
       "Give a schedule that shares blocks.",
     );
+  }
+  if (recurrence && !steps.some((step) => step.block === recurrence.block && hasAttention(step))) {
+    throw refuse(path, "recurrence.block", `the attention of block ${recurrence.block} is never played`);
   }
   return { json, config, steps };
 }

@@ -43,7 +43,7 @@ export async function writeModel(
     ...keys,
     ...(tokenizer.bos !== undefined && { bos_token_id: tokenizer.bos }),
     ...(tokenizer.stops[0] !== undefined && { eos_token_id: tokenizer.stops[0] }),
-    ...((config.relaxed || !sameSteps(steps, plays)) && {
+    ...((config.relaxed || config.recurrence || !sameSteps(steps, plays)) && {
       refrain: {
         ...(refrain as object | undefined),
         schedule: (refrain as { schedule?: string } | undefined)?.schedule ?? printSteps(steps),
