@@ -11,7 +11,7 @@ import { relaxedAdapter } from "./relaxed.ts";
 export interface NetworkOptions {
   /** Cosines and sines for every position of the context. */
   readonly table: RopeTable;
-  /** End in the cross-entropy of the tail's rows instead of their logits. */
+  /** Besides their logits, the cross-entropy of the tail's rows. */
   readonly loss?: boolean;
   /** What the linear maps of the steps are adapted with. */
   readonly adapter?: Adapter | undefined;
@@ -31,8 +31,10 @@ export function network(config: ModelConfig, steps: Steps, options: NetworkOptio
     const [state] = operands(logits.operation);
     g.values.pop();
     g.output("state", state!);
-  } else if (options.loss) g.output("loss", g.crossEntropy(logits));
-  else g.output("logits", logits);
+    return g;
+  }
+  g.output("logits", logits);
+  if (options.loss) g.output("loss", g.crossEntropy(logits));
   return g;
 }
 

@@ -26,7 +26,10 @@ export interface SessionOptions {
   readonly contextLength?: number | undefined;
   /** How keys and values are kept; without it, f32. */
   readonly cache?: CacheType | undefined;
-  /** What a play ends in: the logits of the last token, those of every token, or of every token the loss or the final state. */
+  /**
+   * What a play ends in: the logits of the last token, those of every token, these and the loss of every token, or the
+   * final state of every token.
+   */
   readonly output?: "last-logits" | "all-logits" | "loss" | "state";
   /** Keep the hidden state before every step and after the last. */
   readonly hidden?: boolean;
