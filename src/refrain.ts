@@ -136,6 +136,7 @@ export class Model extends PlayableModel {
   /** Writes one GGUF file, or nothing at all: see model/export-gguf.ts. */
   async export(path: string, options: ExportOptions = {}): Promise<Exported> {
     if (this.loaded.adapter) throw new Error("export: merge the adapter first");
+    refuseStepDependent(this.config, "a GGUF file has no words for it");
     const checkpoint = await this.open();
     try {
       const { exportGguf } = await import("./model/export-gguf.ts");
