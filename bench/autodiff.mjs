@@ -5,7 +5,6 @@
  */
 import { differentiate } from "../dist/engine/autodiff.js";
 import { Graph } from "../dist/engine/graph.js";
-import { parameterBytes } from "../dist/engine/parameter.js";
 import { plan } from "../dist/engine/plan.js";
 import { LoadedProgram } from "../dist/engine/wasm/loaded-program.js";
 import { nodeHost } from "../dist/engine/wasm/node-host.js";
@@ -40,11 +39,10 @@ function build(repeats, recompute, trained, type, threads) {
   }
   const loss = graph.mean(graph.crossEntropy(llama.head(graph, keep.at(-1), config)));
   graph.output("loss", loss);
-  const parameters = differentiate(graph, loss, { trained, ...(recompute && { keep }) });
+  differentiate(graph, loss, { trained, ...(recompute && { keep }) });
   const storage = (parameter) => (parameter.kind === "vector" ? "f32" : type);
   const limits = { maxRows: ROWS, tailRows: ROWS, context: ROWS, threads };
-  const gradients = parameters.reduce((sum, p) => sum + parameterBytes(p, "f32"), 0);
-  return { plan: plan(graph, storage, limits), storage, gradients };
+  return { plan: plan(graph, storage, limits), storage };
 }
 
 const mb = (bytes) => `${(bytes / 1e6).toFixed(2)} MB`;
@@ -82,12 +80,12 @@ for (const [name, trained, type] of [
     }
     const blockWeights = 4 * config.hiddenSize ** 2 + 3 * config.hiddenSize * config.ffnSize;
     const weights = BLOCKS * repeats * blockWeights + config.vocabSize * config.hiddenSize;
-    programs.forEach(({ plan, gradients, times }, i) => {
+    programs.forEach(({ plan, times }, i) => {
       const ms = median(times);
       const rate = trained === all && i === 0 ? `, ${((6 * ROWS * weights) / ms / 1e6).toFixed(1)} GFLOP/s` : "";
       console.log(
-        `${name}, each block ${repeats} ×, ${i ? "recomputed" : "kept      "}  weights ${mb(plan.weightBytes)}  gradients ${mb(gradients)}  ` +
-          `activations ${mb(plan.activationBytes - gradients)}  cache ${mb(plan.cacheBytes)}  ${ms.toFixed(1)} ms${rate}`,
+        `${name}, each block ${repeats} ×, ${i ? "recomputed" : "kept      "}  weights ${mb(plan.weightBytes)}  gradients ${mb(plan.gradientBytes)}  ` +
+          `activations ${mb(plan.activationBytes)}  cache ${mb(plan.cacheBytes)}  ${ms.toFixed(1)} ms${rate}`,
       );
     });
   }

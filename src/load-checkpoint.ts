@@ -9,7 +9,7 @@ import { WasmPlayer } from "./engine/wasm/player.ts";
 import { inputError } from "./errors.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { refuseIfTooLarge } from "./model/fit.ts";
-import { findTensor, loadWeights, storageType } from "./model/load-weights.ts";
+import { findTensor, loadWeights, storageType, type WeightChoice } from "./model/load-weights.ts";
 import { parametersPlayed } from "./model/network.ts";
 import { readConfig } from "./model/read-config.ts";
 import { planSession } from "./model/session.ts";
@@ -20,6 +20,7 @@ import { identitySteps, type Steps } from "./schedule/schedule.ts";
 import { validateSchedule } from "./schedule/validate.ts";
 import { openTokenizer, type Tokenizer } from "./text/tokenizer.ts";
 import type { Checkpoint } from "./weights/checkpoint.ts";
+import type { EditedCheckpoint } from "./weights/edited-checkpoint.ts";
 
 /** How weights are kept in memory. `q8` and `q4` are blocks of 32 with one scale each (GGUF's Q8_0 and Q4_0). */
 export type WeightType = "f32" | "f16" | "q8" | "q4";
@@ -39,6 +40,9 @@ export interface LoadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** From a checkpoint to another one that is computed from it: how a method that changes weights says what it does. */
+export type Edit = (checkpoint: Checkpoint) => EditedCheckpoint;
+
 /** What models with different schedules share: weights in a player's memory, and where they came from. */
 export interface Loaded {
   readonly name: string;
@@ -49,6 +53,12 @@ export interface Loaded {
   readonly tokenizer: Tokenizer | undefined;
   readonly contextLength: number | undefined;
   readonly cache: CacheType;
+  /** How weights are kept: "file", as near to the file's own types as the engine has. */
+  readonly weights: WeightChoice;
+  /** What makes the model of what is at `path`; absent where nothing was changed. */
+  readonly edit?: Edit | undefined;
+  /** Frees the weights. */
+  close(): Promise<void>;
   /** Models that still play from these weights. */
   models: number;
 }
@@ -86,7 +96,7 @@ export async function loadCheckpoint(
       );
     }
     const parameters = parametersPlayed(config, steps);
-    const choice = options.weights ?? "file";
+    const choice: WeightChoice = options.weights ?? "file";
     const storage = new Map(parameters.map((p) => [p.name, storageType(findTensor(checkpoint, p).type, choice)]));
     const { contextLength, cache = "f32" } = options;
     const sessionOptions = { contextLength, cache };
@@ -101,8 +111,57 @@ export async function loadCheckpoint(
       await player.close();
       throw error;
     }
-    const loaded = { name, path: checkpoint.path, config, player, store, tokenizer, contextLength, cache, models: 0 };
+    const close = () => {
+      store.dispose();
+      return player.close();
+    };
+    const { path } = checkpoint;
+    const loaded: Loaded = {
+      name,
+      path,
+      config,
+      player,
+      store,
+      tokenizer,
+      contextLength,
+      cache,
+      weights: choice,
+      close,
+      models: 0,
+    };
     return { loaded, steps };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/**
+ * Loads what `edit` changes of a loaded model's `checkpoint`, and closes it; all else is shared with `base`, which stays in
+ * memory as long as the new model does.
+ */
+export async function loadEdited(
+  base: Loaded,
+  checkpoint: Checkpoint,
+  edit: Edit,
+  { schedule, onProgress, signal }: Pick<LoadOptions, "schedule" | "onProgress" | "signal">,
+): Promise<{ loaded: Loaded; steps: Steps }> {
+  const store = new ParameterStore(base.player, base.store);
+  try {
+    const edited = edit(checkpoint);
+    const config = await readConfig(edited);
+    const steps = resolveSchedule(config, schedule);
+    const missing = parametersPlayed(config, steps).filter((p) => edited.edited.has(p.name) || !base.store.has(p));
+    await loadWeights(edited, missing, base.weights, store, { onProgress, signal });
+    const close = async () => {
+      store.dispose();
+      if (--base.models === 0) await base.close();
+    };
+    base.models++;
+    const all: Edit = (source) => edit(base.edit ? base.edit(source) : source);
+    return { loaded: { ...base, config, store, edit: all, close, models: 0 }, steps };
+  } catch (error) {
+    store.dispose();
+    throw error;
   } finally {
     await checkpoint.close();
   }

@@ -105,9 +105,7 @@ export class PlayableModel {
   async dispose(): Promise<void> {
     if (this.disposed) return;
     this.disposed = true;
-    if (--this.loaded.models > 0) return;
-    this.loaded.store.dispose();
-    await this.loaded.player.close();
+    if (--this.loaded.models === 0) await this.loaded.close();
   }
 
   /** The steps of a schedule of which every block is in memory. */

@@ -4,6 +4,8 @@ export interface Progress {
   readonly label: string;
   readonly done: number;
   readonly total: number;
+  /** How it stands, in a few words: "step 120, loss 3.21". */
+  readonly detail?: string;
   /** What `done` and `total` count. */
   readonly unit: "bytes" | "tokens" | "tensors" | "windows" | "steps" | "measurements";
 }

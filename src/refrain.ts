@@ -3,12 +3,13 @@
  * The command line is a thin face over this file; `web.ts` is the door for browsers.
  */
 import { nodeHost } from "./engine/wasm/node-host.ts";
-import { type LoadOptions, loadCheckpoint } from "./load-checkpoint.ts";
+import { type Edit, type LoadOptions, loadCheckpoint, loadEdited } from "./load-checkpoint.ts";
 import type { SaveOptions } from "./model/save-model.ts";
 import { PlayableModel } from "./playable-model.ts";
+import type { Checkpoint } from "./weights/checkpoint.ts";
 import { openCheckpoint } from "./weights/open.ts";
 
-export { type LoadOptions, resolveSchedule, type WeightType } from "./load-checkpoint.ts";
+export { type Edit, type LoadOptions, resolveSchedule, type WeightType } from "./load-checkpoint.ts";
 
 /**
  * Loads a model by path (a Hugging Face folder, a .gguf, a llama2.c .bin) or as `hf:org/name[/file]`.
@@ -22,15 +23,38 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Mod
   return new Model(loaded, steps);
 }
 
-/** A model on disk: it can also be written to disk. Models are made by `load` and by `withSchedule`. */
+/** A model on disk: it can also be edited, and written to disk. Models are made by `load`, `withSchedule` and `edited`. */
 export class Model extends PlayableModel {
   override withSchedule(text: string): Model {
     return new Model(this.loaded, this.stepsOf(text));
   }
 
+  /**
+   * The model that `edit` makes of this one's checkpoint, playing `schedule`. Only the weights that change are loaded; the
+   * others are shared with this model.
+   */
+  async edited(edit: Edit, schedule: string, options: Pick<LoadOptions, "onProgress" | "signal"> = {}): Promise<Model> {
+    const { loaded, steps } = await loadEdited(this.loaded, await this.open(), edit, { ...options, schedule });
+    return new Model(loaded, steps);
+  }
+
+  /** The same model and schedule loaded once more, e.g. with weights of another type. */
+  async reload(options: Omit<LoadOptions, "schedule">): Promise<Model> {
+    const checkpoint = await this.open();
+    const again = { ...options, schedule: this.schedule };
+    const { loaded, steps } = await loadCheckpoint(checkpoint, nodeHost, this.name, again);
+    return new Model({ ...loaded, edit: this.loaded.edit }, steps);
+  }
+
+  /** Its weights, to be read and closed. */
+  async open(): Promise<Checkpoint> {
+    const checkpoint = await openCheckpoint(this.path);
+    return this.loaded.edit ? this.loaded.edit(checkpoint) : checkpoint;
+  }
+
   /** Writes a Hugging Face folder, or nothing at all: see model/save-model.ts. */
   async save(folder: string, options: SaveOptions = {}): Promise<void> {
-    const checkpoint = await openCheckpoint(this.path);
+    const checkpoint = await this.open();
     try {
       const extraFiles = { ...this.tokenizer?.files(), ...options.extraFiles };
       // What writes models is loaded by those alone who write one.

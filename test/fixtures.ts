@@ -128,6 +128,62 @@ export interface GradientsReference {
   readonly parameters: Readonly<Record<string, GradientReference>>;
 }
 
+/** How far a parameter moved, flat in the order of our rows. */
+export interface MoveReference {
+  /** Euclidean. */
+  readonly norm: number;
+  /** Every `stride`-th element, from the first. */
+  readonly stride: number;
+  readonly sample: Floats;
+}
+
+/** `training.json`, one model: steps of AdamW from the saved weights. */
+export interface TrainingReference {
+  /** [sequences × length] each; a negative target is ignored. */
+  readonly batches: readonly { readonly tokens: readonly number[]; readonly targets: readonly number[] }[];
+  /** Of each batch, nats. */
+  readonly losses: readonly number[];
+  /** Of each step's gradients, before they are clipped. */
+  readonly norms: readonly number[];
+  readonly moved: Readonly<Record<string, MoveReference>>;
+}
+
+export interface TrainingSettings {
+  /** What the learning rate rises to, in so many steps. */
+  readonly rate: number;
+  readonly warmUp: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Of matrices; vectors do not decay. */
+  readonly decay: number;
+  readonly clip: number;
+  /** Batches of a step, sequences of a batch, tokens of a sequence. */
+  readonly batches: number;
+  readonly sequences: number;
+  readonly length: number;
+}
+
+/** `adapters.json`, one model with the adapter in `adapters/NAME`; names of gradients are those in the adapter's file. */
+export interface AdapterReference {
+  readonly ids: readonly number[];
+  /** Negative: ignored. */
+  readonly targets: readonly number[];
+  /** [tokens, vocab] */
+  readonly logits: Floats;
+  /** Mean cross-entropy, nats. */
+  readonly loss: number;
+  readonly gradients: Readonly<Record<string, Floats>>;
+  /** The same for a model without its layer 1 and a loss of three terms: see make-adapters.py. */
+  readonly distillation?: {
+    readonly loss: number;
+    readonly crossEntropy: number;
+    readonly divergence: number;
+    readonly hidden: number;
+    readonly gradients: Readonly<Record<string, Floats>>;
+  };
+}
+
 /** A file of test/fixtures, e.g. `models/qwen3`. */
 export function fixturePath(name: string): string {
   return join(import.meta.dirname, "fixtures", name);
@@ -149,6 +205,18 @@ export function readStories260KReference(): Stories260KReference {
 /** By the name of the small random model. */
 export function readGradientsReference(): Readonly<Record<string, GradientsReference>> {
   return (readJson("gradients.json") as { models: Record<string, GradientsReference> }).models;
+}
+
+export function readTrainingReference(): {
+  readonly settings: TrainingSettings;
+  readonly models: Readonly<Record<string, TrainingReference>>;
+} {
+  return readJson("training.json") as { settings: TrainingSettings; models: Record<string, TrainingReference> };
+}
+
+/** By the name of the small random model. */
+export function readAdapterReference(): Readonly<Record<string, AdapterReference>> {
+  return (readJson("adapters.json") as { models: Record<string, AdapterReference> }).models;
 }
 
 /** Float arrays stand in the files as `{shape, f32}`, their bytes little-endian in base64. */

@@ -4,13 +4,13 @@
  * 130 interrupted.
  */
 import { inputError, RefrainError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
 import { version } from "../version.ts";
 import type { CommandEntry } from "./commands.ts";
 import { reportError } from "./errors.ts";
 import { commandHelp, mainHelp } from "./help.ts";
 import { Input, type InputStream } from "./input.ts";
 import { interruptible, type SignalSource, throwIfUnwritable } from "./interrupt.ts";
-import { nearest } from "./nearest.ts";
 import { sharedOptions } from "./options.ts";
 import { Output, type Stream } from "./output.ts";
 import { progressDisplay } from "./progress.ts";

@@ -51,6 +51,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./shrink.ts")).command,
   },
   {
+    name: "train",
+    summary: "train a model from a text and a training file, with log, curve and report",
+    example: "refrain train CONFIG.json -o OUT",
+    load: async () => (await import("./train.ts")).command,
+  },
+  {
     name: "eval",
     summary: "perplexity of a model on a text",
     example: 'refrain eval MODEL --text FILE --schedule "0-20 27-29"',

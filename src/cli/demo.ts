@@ -11,7 +11,6 @@ import { shortName } from "../report/short-name.ts";
 import { choiceInWords, similarityPictures } from "../report/similarity-report.ts";
 import { textTable } from "../report/table.ts";
 import { requireReportFolder, writeReport } from "../report/write-report.ts";
-import { angular } from "../shrink/angular.ts";
 import { type DemoResult, demo } from "../shrink/demo.ts";
 import { readText } from "../text/read-text.ts";
 import { version } from "../version.ts";
@@ -75,10 +74,10 @@ export const command = defineRefrainCommand({
 });
 
 function summary(model: Model, { prompt, out }: ValuesOf<typeof options>, result: DemoResult): string {
-  const { similarity, dropped, variants } = result;
+  const { dropped, variants } = result;
   const table = comparison(variants);
   return [
-    choiceInWords(model.steps, angular, similarity, dropped),
+    choiceInWords(model.steps, { by: "angular", dropped, rival: result.rival }),
     textTable(table.columns, table.rows),
     ...variants.map(
       ({ name, profile }) =>

@@ -5,7 +5,7 @@ import { choiceInWords, similarityPictures, similarityText } from "../report/sim
 import { requireReportFolder, writeReport } from "../report/write-report.ts";
 import { describe } from "../schedule/describe.ts";
 import { printSteps } from "../schedule/print.ts";
-import { checkDrop } from "../shrink/method.ts";
+import { checkDrop } from "../shrink/rule.ts";
 import { choose } from "../shrink/shrink.ts";
 import { readText } from "../text/read-text.ts";
 import { defineRefrainCommand } from "./define.ts";
@@ -61,7 +61,7 @@ export const command = defineRefrainCommand({
           similarityText(model.steps, measured),
           ...(choice
             ? [
-                `${choiceInWords(model.steps, by, measured, choice.dropped)}\nWhat stays is "${choice.schedule}". ${choice.inWords}`,
+                `${choiceInWords(model.steps, { ...choice, rival: choice.rival ?? undefined })}\nWhat stays is "${choice.schedule}". ${choice.inWords}`,
                 `Next: refrain eval ${quoted(values.model)} --text ${quoted(values.text!)} --schedule "${choice.schedule}"`,
               ]
             : ["Add --drop N to see which steps would go."]),

@@ -105,6 +105,8 @@ describe("progress", () => {
 
 describe("figures", () => {
   it("leave out a rate that is not known", () => {
+    const detailed = { label: "", done: 3, total: 12, unit: "windows", detail: "loss 3.2" } as const;
+    expect(inWords(detailed, 3, 5000)).toBe("loss 3.2; 3 of 12 windows");
     expect(inWords({ label: "", done: 3, total: 12, unit: "windows" }, 3, 5000)).toBe("3 of 12 windows");
     expect(inWords({ label: "", done: 3, total: 12, unit: "windows" }, 0, 0)).not.toMatch(/NaN/);
   });

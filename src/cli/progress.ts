@@ -94,7 +94,12 @@ function lines(stderr: Stream, now: () => number): Drawn {
 }
 
 /** "120 of 270 MB, 60 MB/s, 3 s left"; `from` was done when the clock started, `elapsed` milliseconds ago. */
-export function describe({ done, total, unit }: Progress, from: number, elapsed: number): string {
+export function describe(progress: Progress, from: number, elapsed: number): string {
+  const amount = amountInWords(progress, from, elapsed);
+  return progress.detail === undefined ? amount : `${progress.detail}; ${amount}`;
+}
+
+function amountInWords({ done, total, unit }: Progress, from: number, elapsed: number): string {
   const rate = ((done - from) / elapsed) * 1000;
   const [scale, name] = unit === "bytes" ? [1e-6, "MB"] : [1, unit];
   const figure = (n: number) => (n * scale).toLocaleString("en-US", { maximumFractionDigits: n * scale < 10 ? 1 : 0 });

@@ -5,7 +5,7 @@
 import { parseArgs as nodeParseArgs } from "node:util";
 import { type ArgsDef, parseArgs } from "citty";
 import { inputError, type RefrainError } from "../errors.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../nearest.ts";
 import type { Options, RawValue, ValuesOf } from "./options.ts";
 
 /**

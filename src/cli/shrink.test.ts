@@ -118,12 +118,33 @@ describe("shrink", () => {
 
   it.each<[string, (b: Bench) => string[], string | RegExp]>([
     ["no OUT", (b) => [b.model, "--schedule", "0-1"], "-o OUT is missing"],
-    ["neither --drop nor --schedule", (b) => [b.model, "-o", b.path("no")], "got neither"],
-    ["both", (b) => [b.model, "-o", b.path("no"), "--drop", "1", "--schedule", "0-1", "--text", b.text], "got both"],
+    ["neither --drop nor --schedule", (b) => [b.model, "-o", b.path("no")], "got none"],
+    [
+      "both",
+      (b) => [b.model, "-o", b.path("no"), "--drop", "1", "--schedule", "0-1", "--text", b.text],
+      "got --drop and --schedule",
+    ],
+    ["two amounts", (b) => [b.model, "-o", b.path("no"), "--drop", "1", "--params", "0.5"], "got --drop and --params"],
+    [
+      "a share that embeddings alone exceed",
+      (b) => [b.model, "-o", b.path("no"), "--params", "0.01", "--text", b.text],
+      "cannot keep 0.01",
+    ],
+    ["a share of more than all", (b) => [b.model, "-o", b.path("no"), "--params", "1.5", "--text", b.text], "--params"],
+    [
+      "a text for a method that reads none",
+      (b) => [b.model, "-o", b.path("no"), "--drop", "1", "--by", "deepest", "--text", b.text],
+      "deepest needs no text",
+    ],
+    [
+      "an option of another method",
+      (b) => [b.model, "-o", b.path("no"), "--drop", "1", "--recompute", "--text", b.text],
+      "--recompute does not go with --by angular",
+    ],
     [
       "--schedule with a text",
       (b) => [b.model, "-o", b.path("no"), "--schedule", "0-1", "--text", b.text],
-      "--text goes with --drop",
+      "--text goes with methods that read one",
     ],
     [
       "OUT where the model is",

@@ -1,29 +1,49 @@
 /** `refrain shrink`: writes a smaller model, opens it again and plays it before it says so. */
 import { inputError } from "../errors.ts";
 import { modelCost } from "../measure/cost.ts";
-import { observeText } from "../measure/observe.ts";
 import { type Model, resolveSchedule } from "../refrain.ts";
 import { formatBytes, formatCount, formatNumber, formatPercent } from "../report/format.ts";
 import { choiceInWords } from "../report/similarity-report.ts";
 import { textTable } from "../report/table.ts";
 import { describe } from "../schedule/describe.ts";
+import { halves } from "../schedule/edits.ts";
 import { printSteps } from "../schedule/print.ts";
-import { checkDrop } from "../shrink/method.ts";
-import { type Measurement, shrinkRecord } from "../shrink/record.ts";
-import { choose, requireFree, type Written, writeAndVerify } from "../shrink/shrink.ts";
-import { readText, type TextFile } from "../text/read-text.ts";
-import { type CommandContext, defineRefrainCommand } from "./define.ts";
+import type { Amount } from "../shrink/amount.ts";
+import { angularMethod } from "../shrink/by-similarity.ts";
+import type { Method, Shrunk } from "../shrink/method.ts";
+import { methods } from "../shrink/methods.ts";
+import { shrinkRecord } from "../shrink/record.ts";
+import { runMethod } from "../shrink/run-method.ts";
+import { requireFree, type Written, writeAndVerify } from "../shrink/shrink.ts";
+import { readText } from "../text/read-text.ts";
+import { defineRefrainCommand } from "./define.ts";
+import { methodOptions, valuesOf } from "./method-options.ts";
 import { withModel } from "./model.ts";
-import { argument, flag, modelOptions, text, type ValuesOf } from "./options.ts";
+import { named } from "./named.ts";
+import { argument, flag, integer, modelOptions, number, text, type ValuesOf } from "./options.ts";
 import { quoted } from "./quoted.ts";
-import { dropOptions, needText, textOption, windowOptions } from "./text-options.ts";
+import { dropOption, needText, textOption, windowOptions } from "./text-options.ts";
 
 const options = {
   model: argument({ description: "a folder, a .gguf or .bin file, or hf:org/name[/file]" }),
   out: text({ hint: "OUT", alias: "o", description: "the folder to write" }),
-  ...dropOptions,
+  drop: dropOption,
+  params: number({
+    hint: "SHARE",
+    min: 0,
+    max: 1,
+    aboveMin: true,
+    description: "drop until this share of the parameters is left, e.g. 0.75",
+  }),
+  by: named("method", methods, angularMethod),
   text: textOption,
-  ...windowOptions,
+  window: windowOptions.window,
+  windows: integer({
+    hint: "N",
+    min: 1,
+    max: 1_000_000,
+    description: "most windows that are read (default: the method's)",
+  }),
   schedule: text({ hint: "SCHEDULE", description: 'write this schedule instead of choosing, e.g. "0-20 27-29"' }),
   unrolled: flag({
     description: "write every played block out, so that tools without schedules play the same model",
@@ -36,76 +56,97 @@ const options = {
 type Values = ValuesOf<typeof options>;
 
 export const command = defineRefrainCommand({
-  options,
+  // Methods bring options of their own, which no type here can name.
+  options: { ...methodOptions, ...options } as typeof options,
   run: async (values, { output, signal, onProgress }) => {
-    const { overwrite, unrolled, threads } = values;
-    const out = checkOptions(values);
-    const file = values.drop === undefined ? undefined : await readText(needText(values.text, "shrink --drop"));
+    const { by, overwrite, unrolled, threads } = values;
+    const { out, chooses } = checkOptions(values);
+    const own = valuesOf(by, values);
+    const file =
+      chooses && by.calibration ? await readText(needText(values.text, `shrink --by ${by.name}`)) : undefined;
     await withModel(values.model, { ...values, context: undefined }, { signal, onProgress }, async (model) => {
       await requireFree(model, out, overwrite);
-      const found = file && (await measure(model, file, values, { signal, onProgress }));
-      const shrunk = model.withSchedule(found?.after ?? model.schedule);
+      const request = { method: by, values: own, amount: amountOf(values), text: file, out };
+      const { window, windows, weights = "file" } = values;
+      const told = { ...request, window, windows, weights, signal, onProgress };
+      const found = chooses ? await runMethod(model, told) : undefined;
+      const { shrunk: choice, record: method } = found ?? {};
+      const written = model.withSchedule(choice ? printSteps(choice.steps) : model.schedule);
       try {
-        const record = shrinkRecord(shrunk, unrolled, found?.measurement);
-        const check = { unrolled, overwrite, threads, signal, onProgress };
-        const written = await writeAndVerify(shrunk, out, record, check);
-        const inWords = describe(shrunk.steps, model.config.blocks);
+        const record = shrinkRecord(written, unrolled, choice, method);
+        const safe = await writeAndVerify(written, out, record, { unrolled, overwrite, threads, signal, onProgress });
+        await found?.forget();
+        const inWords = describe(written.steps, model.config.blocks);
         const whole = resolveSchedule(model.config, undefined);
         const parameters = {
           source: modelCost(model.config, whole).uniqueParameters,
-          written: writtenParameters(shrunk, unrolled),
+          written: writtenParameters(written, unrolled),
         };
         output.result(
-          { out, ...record, inWords, parameters, ...written },
+          { out, ...record, inWords, parameters, ...safe },
           [
-            ...(found ? [found.inWords] : []),
+            ...(choice ? choiceText(model, by, choice) : []),
             `${out} plays "${record.after}" of ${values.model}${unrolled ? ", unrolled" : ""}. ${inWords}`,
-            sizes(parameters, written),
-            checked(written),
+            sizes(parameters, safe),
+            checked(safe),
             next(values, out),
           ].join("\n\n"),
         );
       } finally {
-        await shrunk.dispose();
+        await written.dispose();
       }
     });
   },
 });
 
-/** The folder to write; refuses what contradicts itself before anything is read. */
-function checkOptions({ out, drop, schedule, text }: Values): string {
+/** The folder to write, and whether a method chooses what; refuses what contradicts itself before anything is read. */
+function checkOptions({ out, by, drop, params, schedule, text }: Values): { out: string; chooses: boolean } {
   if (out === undefined) {
     throw inputError("option-missing", "refrain shrink: -o OUT is missing", "Name a new folder.");
   }
-  if ((drop === undefined) === (schedule === undefined)) {
+  const ways = [
+    ...(drop === undefined ? [] : ["--drop"]),
+    ...(params === undefined ? [] : ["--params"]),
+    ...(schedule === undefined ? [] : ["--schedule"]),
+  ];
+  const expected = [
+    ...by.amounts.map((amount) => (amount === "drop" ? "--drop N" : "--params SHARE")),
+    '--schedule "…"',
+  ];
+  if (ways.length > 1 || (ways.length === 0 && by.amounts.length > 0)) {
     throw inputError(
-      drop === undefined ? "option-missing" : "option-conflict",
-      `refrain shrink: expected one of --drop N and --schedule "…", got ${drop === undefined ? "neither" : "both"}`,
-      '--drop 6 lets a measurement choose; --schedule "0-20 27-29" says it yourself.',
+      ways.length === 0 ? "option-missing" : "option-conflict",
+      `refrain shrink: expected one of ${expected.join(", ")}, got ${ways.length === 0 ? "none" : ways.join(" and ")}`,
+      '--drop 6 and --params 0.75 let a method choose; --schedule "0-20 27-29" says it yourself.',
     );
   }
-  if (drop === undefined && text !== undefined) {
+  const chooses = schedule === undefined;
+  const amount = drop !== undefined ? "drop" : "params";
+  if (chooses && ways.length > 0 && !by.amounts.includes(amount)) {
     throw inputError(
       "option-conflict",
-      "refrain shrink: --text goes with --drop; a schedule that is given needs no measurement",
-      "Leave --text out. `refrain compare` measures what the schedule costs.",
+      `refrain shrink: ${ways[0]} does not go with --by ${by.name}`,
+      expected.join(" or "),
     );
   }
-  return out;
+  if (text !== undefined && !(chooses && by.calibration)) {
+    throw inputError(
+      "option-conflict",
+      `refrain shrink: --text goes with methods that read one; ${chooses ? by.name : "a schedule that is given"} needs no text`,
+      "Leave --text out. `refrain compare` measures what it costs.",
+    );
+  }
+  return { out, chooses };
 }
 
-async function measure(
-  model: Model,
-  file: TextFile,
-  { drop, by, window, windows, weights }: Values,
-  { signal, onProgress }: Pick<CommandContext, "signal" | "onProgress">,
-): Promise<{ after: string; inWords: string; measurement: Measurement }> {
-  checkDrop(model.steps.length, drop!);
-  const similarity = await observeText(model, file.text, { window, windows, signal, onProgress });
-  const { steps, dropped } = choose(model.steps, by, similarity, drop!);
-  const inWords = choiceInWords(model.steps, by, similarity, dropped);
-  const measurement = { method: by, dropped, similarity, text: file, weights: weights ?? "file" };
-  return { after: printSteps(steps), inWords, measurement };
+function amountOf({ drop, params }: Values): Amount | undefined {
+  if (drop !== undefined) return { kind: "drop", steps: drop };
+  return params === undefined ? undefined : { kind: "params", share: params };
+}
+
+function choiceText(model: Model, { name }: Method, { dropped, halves: inHalves, rival, notes }: Shrunk): string[] {
+  const steps = inHalves ? halves(model.steps) : model.steps;
+  return [...(dropped.length > 0 ? [choiceInWords(steps, { by: name, dropped, rival })] : []), ...notes];
 }
 
 /** Unrolled, every played block is stored. */

@@ -2,10 +2,9 @@
 import { inputError } from "../errors.ts";
 import { DEFAULT_WINDOWS } from "../measure/observe.ts";
 import { angular } from "../shrink/angular.ts";
-import type { Method } from "../shrink/method.ts";
-import { methods } from "../shrink/methods.ts";
-import { nearest } from "./nearest.ts";
-import { integer, type Option, text, withDefault } from "./options.ts";
+import { rules } from "../shrink/rules.ts";
+import { named } from "./named.ts";
+import { integer, text, withDefault } from "./options.ts";
 
 export const textOption = text({ hint: "FILE", description: "the text to measure on, UTF-8" });
 
@@ -44,28 +43,11 @@ export const tokensOption = integer({
   description: "read only the first N tokens of the text",
 });
 
-const names = methods.map(({ name }) => name);
-
-/** `--by METHOD` */
-const by: Option<Method> = {
-  arg: {
-    type: "string",
-    valueHint: names.join("|"),
-    description: `${methods.map(({ name, description }) => `${name}: ${description}`).join("; ")} (default ${angular.name})`,
-  },
-  read: (raw, shown) => {
-    if (raw === undefined) return angular;
-    const found = methods.find(({ name }) => name === raw);
-    if (found) return found;
-    const meant = nearest(String(raw), names);
-    const help = `${meant ? `Did you mean ${meant}? ` : ""}The methods are ${names.join(", ")}.`;
-    throw inputError("option-value", `${shown}: no method is called "${raw}"`, help);
-  },
-};
+export const dropOption = integer({ hint: "N", min: 1, max: 4095, description: "how many steps to drop" });
 
 export const dropOptions = {
-  drop: integer({ hint: "N", min: 1, max: 4095, description: "how many steps to drop" }),
-  by,
+  drop: dropOption,
+  by: named("rule", rules, angular),
 } as const;
 
 /** Throws `option-missing` where a command cannot do without the text. */

@@ -4,8 +4,10 @@ import { type AttentionShape, Graph, type RopeTable, type Value } from "./graph.
 import type { Parameter } from "./parameter.ts";
 import { ReferencePlayer } from "./reference.ts";
 
-/** Entries of the tables that tokens and positions name. */
+/** Entries of the tables that tokens name. */
 export const VOCAB = 19;
+/** Positions that sequences may have. */
+const POSITIONS = 80;
 
 /** Uniform in [-1, 1), the same for the same seed. */
 export function uniform(seed: number): () => number {
@@ -31,9 +33,9 @@ export const vector = (name: string, columns: number): Parameter => ({
   part: "norm",
 });
 
-/** Angles that are no multiples of each other, for `positions` positions. */
-export function rope(headWidth: number, positions = 64): RopeTable {
-  const angles = Float32Array.from({ length: (positions * headWidth) / 2 }, (_, i) => (i * 7) % 11);
+/** Angles that are no multiples of each other. */
+export function rope(headWidth: number): RopeTable {
+  const angles = Float32Array.from({ length: (POSITIONS * headWidth) / 2 }, (_, i) => (i * 7) % 11);
   return { cosines: angles.map(Math.cos), sines: angles.map(Math.sin) };
 }
 
@@ -62,30 +64,72 @@ export const subjects: Readonly<Record<string, (g: Graph, x: Value, sizes: Sizes
     const shape: AttentionShape = { heads, kvHeads, headWidth, ...(window === undefined ? {} : { window }) };
     return g.attention(rows("q", heads), rows("k", kvHeads), rows("v", kvHeads), shape);
   },
+  "rope and attention": (g, x, { headWidth, kvHeads, group }) => {
+    const heads = kvHeads * group;
+    const turned = (name: string, n: number) =>
+      g.rope(g.linear(x, matrix(name, n * headWidth, x.width)), n, headWidth, rope(headWidth));
+    const v = g.linear(x, matrix("v", kvHeads * headWidth, x.width));
+    return g.attention(turned("q", heads), turned("k", kvHeads), v, { heads, kvHeads, headWidth });
+  },
   swiglu: (g, x, { ffn }) =>
     g.swiglu(g.linear(x, matrix("gate", ffn, x.width)), g.linear(x, matrix("up", ffn, x.width))),
   gelu: (g, x, { ffn }) => g.gelu(g.linear(x, matrix("w", ffn, x.width))),
-  add: (g, x) => g.add(g.add(x, g.embed(matrix("positions", VOCAB, x.width), "positions")), x),
+  add: (g, x) => g.add(g.add(x, g.embed(matrix("positions", POSITIONS, x.width), "positions")), x),
   "x + W x": (g, x) => g.add(x, g.linear(x, matrix("w", x.width, x.width))),
   columns: (g, x) => {
     const half = Math.ceil(x.width / 2);
     return g.add(g.columns(x, 0, half), g.columns(x, x.width - half, half));
   },
+  scale: (g, x) => g.scale(g.linear(x, matrix("w", x.width, x.width)), -1.75),
   "a weight used twice": (g, x) => {
     const w = matrix("w", x.width, x.width);
     return g.linear(g.gelu(g.linear(x, w)), w);
   },
 };
 
-/** A graph: embeddings, one subject, the tail, and a projection to the vocabulary; tied where the widths allow it. */
-export function subjectGraph(name: string, sizes: Sizes): { readonly graph: Graph; readonly loss: Value } {
+/** What logits, and the rows that they are made of, end in; `teacher` gives frozen rows as wide as a value. */
+const losses: Readonly<Record<string, (g: Graph, logits: Value, x: Value, teacher: (of: Value) => Value) => Value>> = {
+  "cross-entropy": (g, logits) => g.mean(g.crossEntropy(logits)),
+  distill: (g, logits, _, teacher) => g.mean(g.distill(logits, teacher(logits), 1)),
+  meanSquares: (g, logits, _, teacher) => g.mean(g.meanSquares(logits, teacher(logits)), 2.5),
+  "three losses": (g, logits, x, teacher) => {
+    const hidden = g.mean(g.meanSquares(x, teacher(x)), 0.3);
+    return g.mean(g.distill(logits, teacher(logits), 2.5), 0.7, g.mean(g.crossEntropy(logits), 1.5, hidden));
+  },
+};
+
+/** Rules that are tested, those of losses included. */
+export const ruleNames: readonly string[] = [...Object.keys(subjects), ...Object.keys(losses).slice(1)];
+
+interface SubjectGraph {
+  readonly graph: Graph;
+  readonly loss: Value;
+  /** Parameters of a teacher. */
+  readonly frozen: readonly Parameter[];
+}
+
+/**
+ * A graph: embeddings, one subject, the tail, and a projection to the vocabulary; tied where the widths allow it. Where `name` is
+ * a loss, it is what the graph ends in.
+ */
+export function subjectGraph(name: string, sizes: Sizes): SubjectGraph {
   const graph = new Graph({ oneSlot: true });
   const table = matrix("table", VOCAB, sizes.width);
-  const y = subjects[name]!(graph, graph.embed(table), sizes);
+  const embedded = graph.embed(table);
+  const y = subjects[name]?.(graph, embedded, sizes) ?? embedded;
   const head = y.width === table.columns ? table : matrix("head", VOCAB, y.width);
-  const loss = graph.mean(graph.crossEntropy(graph.linear(graph.tail(y), head)));
+  const x = graph.tail(y);
+  const logits = graph.linear(x, head);
+  const end = losses[name] ?? losses["cross-entropy"]!;
+  const frozen: Parameter[] = [];
+  const teacher = (of: Value): Value => {
+    const table = matrix(`teacher ${frozen.length}`, VOCAB, of.width);
+    frozen.push(table);
+    return graph.tail(graph.embed(table));
+  };
+  const loss = end(graph, logits, x, teacher);
   graph.output("loss", loss);
-  return { graph, loss };
+  return { graph, loss, frozen };
 }
 
 export interface Played {
@@ -111,7 +155,7 @@ export function randomValues(parameters: readonly Parameter[], random: () => num
   );
 }
 
-/** Gradients in float64 by the reference player, row-major without padding. */
+/** Gradients in float64 by the reference player, row-major without padding, and `loss`. */
 export function referenceGradients(
   graph: Graph,
   parameters: readonly Parameter[],
@@ -120,7 +164,8 @@ export function referenceGradients(
 ): Map<string, number[]> {
   const player = new ReferencePlayer(graph, (parameter) => values.get(parameter.name)!);
   const all = player.play(input);
-  return new Map(parameters.map((p) => [p.name, player.output(all, gradientName(p)).flatMap((row) => [...row])]));
+  const flat = (output: string) => player.output(all, output).flatMap((row) => [...row]);
+  return new Map([...parameters.map((p) => [p.name, flat(gradientName(p))] as const), ["loss", flat("loss")]]);
 }
 
 export function referenceLoss(graph: Graph, values: ReadonlyMap<string, ArrayLike<number>>, input: Played): number {

@@ -5,7 +5,8 @@
  *
  * A parameter's gradient grows by one term with every use of it: what a block gets that is played twice, or a table that is
  * also the output projection, is the sum over its uses without anybody asking for it. Where nothing trained lies behind a
- * value no gradient is recorded, so frozen parameters cost neither memory nor time of their own.
+ * value no gradient is recorded, so frozen parameters cost neither memory nor time of their own. Gradients go on from what
+ * earlier plays have added up, until whoever uses them makes them zero: a batch may be larger than a play.
  *
  * Recomputation (Chen et al. 2016, arXiv 1604.06174): of the forward pass only the values in `keep` stay in memory for the
  * backward pass, which computes from them again what it reads.
@@ -14,7 +15,7 @@ import { inputError } from "../errors.ts";
 import * as attention from "./backward/attention.ts";
 import * as elementwise from "./backward/elementwise.ts";
 import * as linear from "./backward/linear.ts";
-import { crossEntropy, mean } from "./backward/loss.ts";
+import { crossEntropy, distill, mean, meanSquares, terms } from "./backward/loss.ts";
 import * as norm from "./backward/norm.ts";
 import { isBackward } from "./backward/operations.ts";
 import type { Rule, Tape } from "./backward/tape.ts";
@@ -37,13 +38,15 @@ const rules: { readonly [Kind in Exclude<ForwardOperation["kind"], "mean">]: Rul
   ...linear,
   ...norm,
   crossEntropy,
+  distill,
+  meanSquares,
 };
 
 /** The output of the graph in which a parameter's gradient is found. */
 export const gradientName = (parameter: Parameter): string => `gradient ${parameter.name}`;
 
 /**
- * Records the backward pass of `loss`, the result of `Graph.mean`, and names the gradient of each trained parameter as an
+ * Records the backward pass of `loss`, the result of `Graph.mean` (or of several, each with the one before it as `plus`), and names the gradient of each trained parameter as an
  * output (`gradientName`). Returns these parameters. Throws an input error (`nothing-trained`) if the loss depends on none.
  */
 export function differentiate(
@@ -51,8 +54,7 @@ export function differentiate(
   loss: Value,
   { trained, keep }: DifferentiateOptions,
 ): readonly Parameter[] {
-  const { operation: end } = loss;
-  if (end.kind !== "mean") throw new Error(`differentiate: the loss must be a mean, not ${end.kind}`);
+  const ends = terms(loss);
   const forward = graph.values.slice(0, loss.id);
   const wanted = new Set<Value>();
   for (const value of forward) {
@@ -60,7 +62,7 @@ export function differentiate(
       wanted.add(value);
     }
   }
-  if (!wanted.has(end.losses)) {
+  if (!ends.some(({ losses }) => wanted.has(losses))) {
     throw inputError(
       "nothing-trained",
       "none of the parameters that this model plays is trained",
@@ -82,11 +84,14 @@ export function differentiate(
     },
     train(parameter, make) {
       if (!trained(parameter)) return;
-      sums.set(parameter.name, { parameter, sum: make(sums.get(parameter.name)?.sum) });
+      const before =
+        sums.get(parameter.name)?.sum ??
+        graph.record({ kind: "gradientSum", parameter }, parameter.columns, parameter.rows);
+      sums.set(parameter.name, { parameter, sum: make(before) });
     },
     inverse: inverting(),
   };
-  mean(tape, end);
+  for (const end of ends) mean(tape, end);
   for (const value of forward.reverse()) {
     const dy = gradients.get(value);
     if (!dy || isBackward(value.operation) || value.operation.kind === "mean") continue;

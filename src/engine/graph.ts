@@ -63,10 +63,13 @@ export type ForwardOperation =
   | { readonly kind: "add"; readonly a: Value; readonly b: Value }
   | { readonly kind: "swiglu"; readonly a: Value; readonly b: Value }
   | { readonly kind: "gelu"; readonly a: Value }
+  | { readonly kind: "scale"; readonly a: Value; readonly factor: number }
   | { readonly kind: "columns"; readonly x: Value; readonly first: number }
   | { readonly kind: "tail"; readonly x: Value }
   | { readonly kind: "crossEntropy"; readonly logits: Value }
-  | { readonly kind: "mean"; readonly losses: Value };
+  | { readonly kind: "distill"; readonly student: Value; readonly teacher: Value; readonly temperature: number }
+  | { readonly kind: "meanSquares"; readonly x: Value; readonly teacher: Value }
+  | { readonly kind: "mean"; readonly losses: Value; readonly weight: number; readonly plus: Value | undefined };
 
 export type Operation = ForwardOperation | BackwardOperation;
 
@@ -90,11 +93,16 @@ export function operands(operation: Operation): readonly Value[] {
     case "swiglu":
       return [operation.a, operation.b];
     case "gelu":
+    case "scale":
       return [operation.a];
     case "crossEntropy":
       return [operation.logits];
+    case "distill":
+      return [operation.student, operation.teacher];
+    case "meanSquares":
+      return [operation.x, operation.teacher];
     case "mean":
-      return [operation.losses];
+      return operation.plus ? [operation.losses, operation.plus] : [operation.losses];
     default:
       return [operation.x];
   }
@@ -210,6 +218,11 @@ export class Graph {
     return this.record({ kind: "gelu", a: x }, x.width, x.rows);
   }
 
+  /** factor · x. */
+  scale(x: Value, factor: number): Value {
+    return this.record({ kind: "scale", a: x, factor }, x.width, x.rows);
+  }
+
   /** Columns [first, first + width). */
   columns(x: Value, first: number, width: number): Value {
     if (first + width > x.width) throw new Error(`columns: ${first} + ${width} of ${x.width}`);
@@ -226,9 +239,24 @@ export class Graph {
     return this.record({ kind: "crossEntropy", logits }, 1, logits.rows);
   }
 
-  /** [1, 1]: the mean loss of the rows whose target is not negative; 0 if there is none. */
-  mean(losses: Value): Value {
-    return this.record({ kind: "mean", losses }, 1, 1);
+  /**
+   * [rows, 1]: T² · KL(softmax(teacher / T) ‖ softmax(student / T)), in nats; 0 where the target is negative. T² keeps the
+   * gradient as large at any temperature T (Hinton et al. 2015, arXiv 1503.02531, section 2). The teacher gets no gradient.
+   */
+  distill(student: Value, teacher: Value, temperature: number): Value {
+    this.expectWidth("distill", teacher, student.width);
+    return this.record({ kind: "distill", student, teacher, temperature }, 1, student.rows);
+  }
+
+  /** [rows, 1]: the mean of (x - teacher)² over a row; 0 where the target is negative. The teacher gets no gradient. */
+  meanSquares(x: Value, teacher: Value): Value {
+    this.expectWidth("meanSquares", teacher, x.width);
+    return this.record({ kind: "meanSquares", x, teacher }, 1, x.rows);
+  }
+
+  /** [1, 1]: `weight` times the mean loss of the rows whose target is not negative (0 if there is none), + plus. */
+  mean(losses: Value, weight = 1, plus?: Value): Value {
+    return this.record({ kind: "mean", losses, weight, plus }, 1, 1);
   }
 
   output(name: string, value: Value): void {

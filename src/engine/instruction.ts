@@ -9,6 +9,8 @@ export interface Buffer {
   readonly bytesPerRow: number;
   /** Kept to the end of the program, so that the caller can read it. */
   readonly output?: string;
+  /** Keeps its numbers from play to play: what is added up in it, zero at first. */
+  readonly lasting?: boolean;
 }
 
 /** Addresses that the plan or the session fills in. */

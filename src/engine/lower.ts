@@ -24,10 +24,7 @@ import {
 const quantizing: ReadonlySet<string> = new Set(["rmsNorm", "layerNorm", "swiglu", "attention", "attentionQ8"]);
 
 /** Operations that leave one number for each row: rows are not padded. */
-const oneNumber: ReadonlySet<string> = new Set(["crossEntropy", "meanInput"]);
-
-/** Operations whose result lies as f32 weights do, rows padded to whole blocks. */
-const tables: ReadonlySet<string> = new Set(["linearWeight", "embedTable"]);
+const oneNumber: ReadonlySet<string> = new Set(["crossEntropy", "distill", "meanSquares", "meanInput"]);
 
 /** Scale, start of the sums and sum of a block of integer activations (kernels/quantize.ts). */
 const HEADER_BYTES = 12;
@@ -37,23 +34,36 @@ const stride = (width: number): number => padded(width) * 4;
 /** Whole cache lines, so that threads that write rows side by side do not take them from each other. */
 const wholeLines = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
+/** The value in whose place another lies from the first: of a gradient, what earlier plays have added up. */
+function placeOf(value: Value): Value {
+  for (let at: Value | undefined = value; at; at = "plus" in at.operation ? at.operation.plus : undefined) {
+    if (at.operation.kind === "gradientSum") return at;
+  }
+  return value;
+}
+
 export function lower(graph: Graph, storage: (parameter: Parameter) => StorageType, cache: CacheType): Instruction[] {
   const instructions: Instruction[] = [];
   const buffers = new Map<Value, Buffer>();
   const quantized = new Map<string, Buffer>();
-  const names = new Map([...graph.outputs].map(([name, value]) => [value, name]));
+  const names = new Map([...graph.outputs].map(([name, value]) => [placeOf(value), name]));
   const uses = new Map<Value, number>();
   for (const value of graph.values) for (const x of operands(value.operation)) uses.set(x, (uses.get(x) ?? 0) + 1);
 
-  const bufferOf = (value: Value): Buffer => {
+  const bufferOf = (of: Value): Buffer => {
+    const value = placeOf(of);
     let buffer = buffers.get(value);
     if (!buffer) {
       const name = names.get(value);
+      const { operation } = value;
+      const lasting = operation.kind === "gradientSum";
       buffer = {
-        label: `${value.operation.kind} ${value.id}`,
-        rows: tables.has(value.operation.kind) ? padded(value.rows as number) : value.rows,
-        bytesPerRow: oneNumber.has(value.operation.kind) ? 4 : stride(value.width),
+        label: `${operation.kind} ${value.id}`,
+        // Gradients lie as f32 weights do, rows padded to whole blocks.
+        rows: lasting && operation.parameter.kind === "matrix" ? padded(operation.parameter.rows) : value.rows,
+        bytesPerRow: oneNumber.has(operation.kind) ? 4 : stride(value.width),
         ...(name === undefined ? {} : { output: name }),
+        ...(lasting && { lasting }),
       };
       buffers.set(value, buffer);
     }
@@ -169,7 +179,8 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
     const row = stride(value.width);
     const at = (v: Value): Reference => ({ buffer: bufferOf(v) });
     if (isBackward(op)) {
-      instructions.push(lowerBackward(value, op, bufferOf, storage));
+      // Sums go on in the place of what they go on from.
+      if (op.kind !== "gradientSum") instructions.push(lowerBackward(value, op, bufferOf, storage));
       continue;
     }
     switch (op.kind) {
@@ -308,6 +319,9 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
         );
         break;
       }
+      case "scale":
+        elementwise(value, "scale", op.a, undefined, [{ float: op.factor }]);
+        break;
       case "columns":
         emit(
           value,
@@ -327,24 +341,43 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
           [bufferOf(op.logits)],
         );
         break;
+      case "distill": {
+        const sizes = [op.student.width, stride(op.student.width), { float: 1 / op.temperature }];
+        emit(
+          value,
+          "distill",
+          [at(op.student), at(op.teacher), { region: "targets" }, at(value), ...sizes],
+          [bufferOf(op.student), bufferOf(op.teacher)],
+        );
+        break;
+      }
+      case "meanSquares":
+        emit(
+          value,
+          "meanSquares",
+          [at(op.x), at(op.teacher), { region: "targets" }, at(value), op.x.width, stride(op.x.width)],
+          [bufferOf(op.x), bufferOf(op.teacher)],
+        );
+        break;
       case "mean":
         instructions.push({
           kernel: "mean",
           tail: op.losses.rows === "tail",
-          words: [at(op.losses), { region: "targets" }, at(value)],
-          reads: [bufferOf(op.losses)],
+          words: [at(op.losses), { region: "targets" }, at(value), { float: op.weight }, op.plus ? at(op.plus) : NONE],
+          reads: operands(op).map(bufferOf),
           writes: [bufferOf(value)],
         });
         break;
     }
   }
 
-  function elementwise(value: Value, kernel: string, a: Value, b?: Value): void {
+  function elementwise(value: Value, kernel: string, a: Value, b?: Value, more: readonly Word[] = []): void {
     const words: Word[] = [
       { buffer: bufferOf(a) },
       b ? { buffer: bufferOf(b) } : NONE,
       { buffer: bufferOf(value) },
       padded(value.width),
+      ...more,
     ];
     const reads = b ? [bufferOf(a), bufferOf(b)] : [bufferOf(a)];
     const columns = [...reads, bufferOf(value)];

@@ -14,8 +14,10 @@ export interface PlanLimits {
   readonly maxRows: number;
   /** Most rows of the tail: 1 where only the last logits are wanted. */
   readonly tailRows: number;
-  /** Positions in the cache. */
+  /** Positions in the cache, of each sequence. */
   readonly context: number;
+  /** Most sequences that one play may have; without it, one. */
+  readonly sequences?: number;
   readonly threads: number;
   /** How keys and values are kept; without it, f32. */
   readonly cache?: CacheType;
@@ -36,6 +38,8 @@ export interface Plan {
   readonly parameters: readonly Parameter[];
   readonly weightBytes: number;
   readonly activationBytes: number;
+  /** What plays add to, behind the activations: see `Buffer.lasting`. */
+  readonly gradientBytes: number;
   /** What the activations would take without sharing of memory. */
   readonly unsharedActivationBytes: number;
   /** Offset of keys and of values of each cache slot. */
@@ -60,11 +64,13 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
     typeof buffer.rows === "number"
       ? buffer.rows
       : Math.max(limits.threads, buffer.rows === "all" ? limits.maxRows : limits.tailRows);
-  const { offsets, bytes, unshared } = allocate(instructions, (buffer) => align(rows(buffer) * buffer.bytesPerRow));
+  const { offsets, bytes, lasting, unshared } = allocate(instructions, (buffer) =>
+    align(rows(buffer) * buffer.bytesPerRow),
+  );
 
   let allCaches = 0;
   const caches = graph.slots.map((shape) => {
-    const half = align(cacheBytes(cacheType, shape, limits.context));
+    const half = align((limits.sequences ?? 1) * cacheBytes(cacheType, shape, limits.context));
     const keys = allCaches;
     allCaches += 2 * half;
     return { keys, values: keys + half };
@@ -97,6 +103,7 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
     parameters,
     weightBytes: parameters.reduce((sum, p) => sum + align(parameterBytes(p, storage(p))), 0),
     activationBytes: bytes,
+    gradientBytes: lasting,
     unsharedActivationBytes: unshared,
     caches,
     cacheBytes: allCaches,
@@ -131,11 +138,12 @@ function panelBytes(
 /**
  * First fit over lifetimes: a buffer lives from the instruction that writes it to the last that reads it, and one more, so
  * that what follows without a barrier does not need one for its place. What is wanted in floats and in integers lives as one.
+ * Behind all of them lies what lasts from play to play.
  */
 function allocate(
   instructions: readonly Instruction[],
   size: (buffer: Buffer) => number,
-): { offsets: Map<Buffer, number>; bytes: number; unshared: number } {
+): { offsets: Map<Buffer, number>; bytes: number; lasting: number; unshared: number } {
   const lastUse = new Map<Buffer, number>();
   instructions.forEach((instruction, i) => {
     for (const buffer of [...instruction.reads, ...instruction.writes]) {
@@ -152,7 +160,7 @@ function allocate(
   let unshared = 0;
   instructions.forEach((instruction, i) => {
     for (const buffer of instruction.writes) {
-      if (offsets.has(buffer)) continue;
+      if (offsets.has(buffer) || buffer.lasting) continue;
       const length = size(buffer);
       unshared += length;
       for (let j = live.length - 1; j >= 0; j--) if (live[j]!.until + 1 < i) live.splice(j, 1);
@@ -176,7 +184,13 @@ function allocate(
       bytes = Math.max(bytes, begin + length);
     }
   });
-  return { offsets, bytes, unshared };
+  let lasting = 0;
+  for (const buffer of instructions.flatMap(({ writes }) => writes)) {
+    if (!buffer.lasting || offsets.has(buffer)) continue;
+    offsets.set(buffer, bytes + lasting);
+    lasting += size(buffer);
+  }
+  return { offsets, bytes, lasting, unshared };
 }
 
 /** The memory plan in words, as `--plan` prints it. */

@@ -54,6 +54,30 @@ export function encode(plan: Plan, addresses: Addresses, opcode: (kernel: string
   return words;
 }
 
+/** A call of a kernel whose words are all known. */
+export interface Call {
+  readonly kernel: string;
+  readonly words: readonly (number | { readonly float: number })[];
+}
+
+/** Calls between which threads do not wait for each other, as a program. */
+export function encodeCalls(calls: readonly Call[], opcode: (kernel: string) => number): Int32Array {
+  const words = new Int32Array((calls.length + 1) * WORDS);
+  const floats = new Float32Array(words.buffer);
+  words[0] = calls.length;
+  calls.forEach((call, i) => {
+    const at = (i + 1) * WORDS;
+    words[at] = opcode(call.kernel);
+    call.words.forEach((word, j) => {
+      if (typeof word === "object") floats[at + 2 + j] = word.float;
+      else words[at + 2 + j] = word;
+    });
+  });
+  return words;
+}
+
+export const callBytes = (calls: number): number => (calls + 1) * WORDS * 4;
+
 function resolve(word: Exclude<Word, { readonly float: number }>, plan: Plan, addresses: Addresses): number {
   if (typeof word === "number") return word;
   if ("size" in word) return size(word.size, plan);

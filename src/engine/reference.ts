@@ -5,7 +5,8 @@
 import { isBackward } from "./backward/operations.ts";
 import { computeBackward } from "./backward/reference.ts";
 import type { Graph, Operation, Value } from "./graph.ts";
-import type { Parameter } from "./parameter.ts";
+import { BLOCK, type Parameter } from "./parameter.ts";
+import { logSoftmax } from "./softmax.ts";
 
 /** Rows of numbers. */
 type Matrix = Float64Array[];
@@ -25,10 +26,17 @@ export class ReferencePlayer {
   private readonly graph: Graph;
   /** Values of a parameter, row-major [rows, columns]. */
   private readonly parameter: (parameter: Parameter) => ArrayLike<number>;
+  private readonly integers: (weight: Parameter) => boolean;
 
-  constructor(graph: Graph, parameter: (parameter: Parameter) => ArrayLike<number>) {
+  /** `integers`: linear maps that read their input rounded to 8 bits, as the kernels of quantized weights do; by default none. */
+  constructor(
+    graph: Graph,
+    parameter: (parameter: Parameter) => ArrayLike<number>,
+    integers: (weight: Parameter) => boolean = () => false,
+  ) {
     this.graph = graph;
     this.parameter = parameter;
+    this.integers = integers;
     this.keys = graph.slots.map(() => []);
     this.cachedValues = graph.slots.map(() => []);
   }
@@ -65,7 +73,8 @@ export class ReferencePlayer {
       case "linear": {
         const w = weights(op.weight);
         const bias = op.bias && weights(op.bias);
-        return of(op.x).map((row) =>
+        const x = this.integers(op.weight) ? of(op.x).map(roundedTo8Bits) : of(op.x);
+        return x.map((row) =>
           Float64Array.from({ length: value.width }, (_, n) => {
             let sum = bias?.[n] ?? 0;
             for (let k = 0; k < row.length; k++) sum += row[k]! * w[n * row.length + k]!;
@@ -117,6 +126,8 @@ export class ReferencePlayer {
         return of(op.a).map((row) =>
           row.map((v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))),
         );
+      case "scale":
+        return of(op.a).map((row) => row.map((v) => v * op.factor));
       case "columns":
         return of(op.x).map((row) => row.slice(op.first, op.first + value.width));
       case "tail":
@@ -124,13 +135,24 @@ export class ReferencePlayer {
       case "crossEntropy":
         return of(op.logits).map((row, i) => {
           const target = input.targets![i]!;
-          const most = Math.max(...row);
-          const sum = row.reduce((s, v) => s + Math.exp(v - most), 0);
-          return Float64Array.of(target < 0 ? 0 : Math.log(sum) + most - row[target]!);
+          return Float64Array.of(target < 0 ? 0 : -logSoftmax(row)[target]!);
+        });
+      case "distill":
+        return of(op.student).map((row, i) => {
+          if (input.targets![i]! < 0) return Float64Array.of(0);
+          const T = op.temperature;
+          const [s, t] = [logSoftmax(row, T), logSoftmax(of(op.teacher)[i]!, T)];
+          return Float64Array.of(T * T * t.reduce((sum, log, c) => sum + Math.exp(log) * (log - s[c]!), 0));
+        });
+      case "meanSquares":
+        return of(op.x).map((row, i) => {
+          const sum = row.reduce((total, v, c) => total + (v - of(op.teacher)[i]![c]!) ** 2, 0);
+          return Float64Array.of(input.targets![i]! < 0 ? 0 : sum / row.length);
         });
       case "mean": {
         const counted = input.targets!.filter((target) => target >= 0).length;
-        return [Float64Array.of(of(op.losses).reduce((s, row) => s + row[0]!, 0) / Math.max(1, counted))];
+        const mean = of(op.losses).reduce((s, row) => s + row[0]!, 0) / Math.max(1, counted);
+        return [Float64Array.of(op.weight * mean + (op.plus ? of(op.plus)[0]![0]! : 0))];
       }
     }
   }
@@ -170,4 +192,20 @@ export class ReferencePlayer {
 function rmsNorm(row: Float64Array, weight: ArrayLike<number>, epsilon: number): Float64Array {
   const mean = row.reduce((s, v) => s + v * v, 0) / row.length;
   return row.map((v, k) => (v / Math.sqrt(mean + epsilon)) * weight[k]!);
+}
+
+/** Each block of 32 as integers from -127 to 127 times a scale; in f32, so that halves round as they do in the kernels. */
+function roundedTo8Bits(row: Float64Array): Float64Array {
+  return row.map((_, k) => {
+    const block = Float32Array.from(row.subarray(k - (k % BLOCK), k - (k % BLOCK) + BLOCK));
+    const most = block.reduce((largest, v) => Math.max(largest, Math.abs(v)), 0);
+    if (most === 0) return 0;
+    const scaled = Math.fround(block[k % BLOCK]! * Math.fround(127 / most));
+    return nearestEven(scaled) * Math.fround(most / 127);
+  });
+}
+
+function nearestEven(x: number): number {
+  const magic = 1.5 * 2 ** 52;
+  return x + magic - magic;
 }

@@ -71,7 +71,7 @@ const shared = {
   refrain: v.optional(v.looseObject({ schedule: v.string() })),
 };
 
-const llamaSchema = v.looseObject({
+export const llamaSchema = v.looseObject({
   ...shared,
   hidden_size: count,
   intermediate_size: count,
@@ -95,7 +95,7 @@ const llamaSchema = v.looseObject({
   layer_sharing: flag,
 });
 
-const gpt2Schema = v.looseObject({
+export const gpt2Schema = v.looseObject({
   ...shared,
   n_embd: count,
   n_layer: count,
@@ -110,7 +110,7 @@ const gpt2Schema = v.looseObject({
 });
 
 /** Families that read a config in Llama's keys, with what sets each apart. */
-const llamaTypes: Readonly<Record<string, { qkvBias?: boolean; queryKeyNorm?: boolean; window?: boolean }>> = {
+export const llamaTypes: Readonly<Record<string, { qkvBias?: boolean; queryKeyNorm?: boolean; window?: boolean }>> = {
   llama: {},
   mistral: { window: true },
   mobilellm: {},

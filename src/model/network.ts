@@ -1,7 +1,8 @@
 /** A schedule of a model as a graph: embed, play the steps, take the tail, project. */
-import { Graph, type RopeTable, type Value } from "../engine/graph.ts";
+import { Graph, operands, type RopeTable, type Value } from "../engine/graph.ts";
 import type { Parameter } from "../engine/parameter.ts";
 import { hasAttention, hasFfn, type Steps } from "../schedule/schedule.ts";
+import { type Adapter, withAdapter } from "./adapter.ts";
 import type { ModelConfig } from "./config.ts";
 import { familyOf } from "./families.ts";
 
@@ -10,31 +11,50 @@ export interface NetworkOptions {
   readonly table: RopeTable;
   /** End in the cross-entropy of the tail's rows instead of their logits. */
   readonly loss?: boolean;
+  /** What the linear maps of the steps are adapted with. */
+  readonly adapter?: Adapter | undefined;
+  /** End in what the output projection reads, the state behind the final norm, and leave the projection out. */
+  readonly state?: boolean;
   /** Keep the residual stream before every step and after the last, as outputs `hidden 0` … `hidden n`. */
   readonly hidden?: boolean;
 }
 
 export function network(config: ModelConfig, steps: Steps, options: NetworkOptions): Graph {
   const g = new Graph();
-  const boundaries = playSteps(g, config, steps, options.table);
+  const boundaries = playSteps(g, config, steps, options);
   if (options.hidden) for (const [i, x] of boundaries.entries()) g.output(hiddenName(i), x);
-  const logits = familyOf(config).head(g, g.tail(boundaries.at(-1)!), config);
-  if (options.loss) g.output("loss", g.crossEntropy(logits));
+  const logits = playHead(g, config, g.tail(boundaries.at(-1)!), options.adapter);
+  if (options.state) {
+    const [state] = operands(logits.operation);
+    g.values.pop();
+    g.output("state", state!);
+  } else if (options.loss) g.output("loss", g.crossEntropy(logits));
   else g.output("logits", logits);
   return g;
 }
 
 /** Embeds the tokens and plays the steps; the residual stream before every step and after the last. */
-export function playSteps(g: Graph, config: ModelConfig, steps: Steps, table: RopeTable): readonly Value[] {
+export function playSteps(
+  graph: Graph,
+  config: ModelConfig,
+  steps: Steps,
+  { table, adapter }: Pick<NetworkOptions, "table" | "adapter">,
+): readonly Value[] {
   const family = familyOf(config);
-  let x = family.embed(g, config);
+  let x = family.embed(graph, config);
   const boundaries = [x];
-  for (const step of steps) {
+  for (const [i, step] of steps.entries()) {
+    const g = withAdapter(graph, adapter, i);
     if (hasAttention(step)) x = family.attention(g, x, config, step.block, table);
     if (hasFfn(step)) x = family.ffn(g, x, config, step.block);
     boundaries.push(x);
   }
   return boundaries;
+}
+
+/** Residual stream → logits; an adapter of the output projection belongs to no step. */
+export function playHead(g: Graph, config: ModelConfig, x: Value, adapter?: Adapter): Value {
+  return familyOf(config).head(withAdapter(g, adapter, undefined), x, config);
 }
 
 export const hiddenName = (step: number): string => `hidden ${step}`;

@@ -11,6 +11,7 @@ import { inputError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import { yieldToEvents } from "../yield.ts";
+import type { Adapter } from "./adapter.ts";
 import type { ModelConfig } from "./config.ts";
 import { hiddenName, network } from "./network.ts";
 import { ropeTable } from "./rope.ts";
@@ -25,10 +26,12 @@ export interface SessionOptions {
   readonly contextLength?: number | undefined;
   /** How keys and values are kept; without it, f32. */
   readonly cache?: CacheType | undefined;
-  /** What a play ends in: the logits of the last token, those of every token, or the loss of every token. */
-  readonly output?: "last-logits" | "all-logits" | "loss";
+  /** What a play ends in: the logits of the last token, those of every token, or of every token the loss or the final state. */
+  readonly output?: "last-logits" | "all-logits" | "loss" | "state";
   /** Keep the hidden state before every step and after the last. */
   readonly hidden?: boolean;
+  /** What linear maps are adapted with; its parameters are in the store. */
+  readonly adapter?: Adapter | undefined;
 }
 
 export interface PlayOptions {
@@ -67,9 +70,10 @@ export function planSession(
   options: SessionOptions = {},
 ): { graph: Graph; plan: Plan } {
   const context = contextLength(config, options.contextLength);
-  const { output = "last-logits", hidden = false, cache = "f32" } = options;
+  const { output = "last-logits", hidden = false, cache = "f32", adapter } = options;
   const table = ropeTable(config.rope, config.headWidth, context);
-  const graph = network(config, steps, { table, loss: output === "loss", hidden });
+  const ends = { loss: output === "loss", state: output === "state" };
+  const graph = network(config, steps, { table, ...ends, hidden, adapter });
   const maxRows = Math.min(CHUNK, context);
   const tailRows = output === "last-logits" ? 1 : maxRows;
   return { graph, plan: plan(graph, storage, { maxRows, tailRows, context, threads, cache }) };
@@ -165,7 +169,16 @@ export class Session {
 
   /** Hidden states of the last play before `step` (or after the last, `step` = number of steps): a copy [rows, width]. */
   hidden(step: number, rows: number): Float32Array {
-    const { data, stride } = this.program.output(hiddenName(step), rows);
+    return this.copy(hiddenName(step), rows);
+  }
+
+  /** What the output projection would read after the last play, with output "state": a copy [rows, width]. */
+  state(rows: number): Float32Array {
+    return this.copy("state", rows);
+  }
+
+  private copy(name: string, rows: number): Float32Array {
+    const { data, stride } = this.program.output(name, rows);
     const out = new Float32Array(rows * this.hiddenSize);
     for (let r = 0; r < rows; r++) {
       out.set(data.subarray(r * stride, r * stride + this.hiddenSize), r * this.hiddenSize);

@@ -71,6 +71,11 @@ function play(player: WasmPlayer, { store }: Loaded, network: TrainingNetwork, i
 
 type Input = Pick<GradientsReference, "ids" | "targets">;
 
+const firstRows = ({ ids, targets }: Input, rows: number): Input => ({
+  ids: ids.slice(0, rows),
+  targets: targets.slice(0, rows),
+});
+
 const norm = (values: ArrayLike<number>): number => Math.sqrt(Array.from(values).reduce((sum, v) => sum + v * v, 0));
 const sign = (i: number): number => (Math.floor((i * 2654435761) / 8192) % 2 === 0 ? 1 : -1);
 
@@ -134,17 +139,20 @@ describe("training through frozen weights", () => {
   for (const choice of ["f16", "q8", "q4"] as const) {
     it(choice, async () => {
       const player = players[1]!;
-      const reference = readGradientsReference()["llama-gqa"]!;
+      // Row 12 has an activation of 115.5 / 127 of its block's largest: which way that is rounded f32 and float64 need not agree.
+      const input = firstRows(readGradientsReference()["llama-gqa"]!, 12);
       const model = await load(player, "llama-gqa", choice);
-      const network = networkOf(model.config, reference.ids.length, { trained: ({ part }) => part === "norm" });
-      const { gradients } = play(player, model, network, reference);
-      const float64 = new ReferencePlayer(network.graph, (p) => model.store.read(p));
-      const values = float64.play({ tokens: reference.ids, targets: reference.targets });
+      const network = networkOf(model.config, 12, { trained: ({ part }) => part === "norm" });
+      const { gradients } = play(player, model, network, input);
+      const float64 = new ReferencePlayer(
+        network.graph,
+        (p) => model.store.read(p),
+        () => choice !== "f16",
+      );
+      const values = float64.play({ tokens: input.ids, targets: input.targets });
       for (const [name, ours] of gradients) {
         const [expected] = float64.output(values, `gradient ${name}`);
-        // With 8 and 4 bits the forward pass rounds its activations too, to 8 bits; these large random weights amplify that.
-        const error = norm(ours.map((v, i) => v - expected![i]!)) / norm(expected!);
-        expect(error, name).toBeLessThan(choice === "f16" ? 1e-4 : 0.15);
+        expect(norm(ours.map((v, i) => v - expected![i]!)) / norm(expected!), name).toBeLessThan(1e-5);
       }
       model.store.dispose();
     });

@@ -1,6 +1,5 @@
 /** What the main job found, as the data of a report. */
 import type { Model } from "../refrain.ts";
-import { angular } from "../shrink/angular.ts";
 import type { DemoResult } from "../shrink/demo.ts";
 import { formatCount } from "./format.ts";
 import type { ReportData, VariantRow } from "./html.ts";
@@ -45,7 +44,7 @@ export function demoReport(model: Model, result: DemoResult, conditions: DemoCon
       };
     }),
     notes: [
-      choiceInWords(model.steps, angular, similarity, dropped),
+      choiceInWords(model.steps, { by: "angular", dropped, rival: result.rival }),
       "Shared are the pairs of neighbours, among the layers that are left, that turn the hidden state least together: the first of the two is played twice.",
       `The choice was made on the first ${formatCount(similarity.tokens)} tokens of ${text}, perplexity is of the ${formatCount(perplexity.tokens)} behind them, in windows of ${formatCount(perplexity.window)}, ${formatCount(perplexity.stride)} apart, as transformers' documentation defines it.`,
       `Speed is the median of ${formatCount(speed.tokens)} tokens after a prompt of 16: an indication.`,

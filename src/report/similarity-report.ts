@@ -3,7 +3,6 @@ import type { Similarity } from "../measure/similarity.ts";
 import { printSteps } from "../schedule/print.ts";
 import { isIdentity, type Steps } from "../schedule/schedule.ts";
 import { leastStart } from "../shrink/angular.ts";
-import type { Method } from "../shrink/method.ts";
 import { bars } from "./bars.ts";
 import { formatCount, runs } from "./format.ts";
 import { heatMap } from "./heatmap.ts";
@@ -65,13 +64,21 @@ export function similarityText(steps: Steps, measured: Similarity): string {
   ].join("\n\n");
 }
 
-/** Which steps a method drops and by which figures; and, where the measurement cannot tell, what it would as soon drop. */
-export function choiceInWords(steps: Steps, method: Method, measured: Similarity, dropped: readonly number[]): string {
+/** What was chosen, and how surely. */
+export interface ChoiceToTell {
+  /** Name of the rule or method. */
+  readonly by: string;
+  /** Positions in the schedule, ascending. */
+  readonly dropped: readonly number[];
+  readonly rival: readonly number[] | undefined;
+}
+
+/** Which steps go and by what; and, where the measurement cannot tell, what might as well go. */
+export function choiceInWords(steps: Steps, { by, dropped, rival }: ChoiceToTell): string {
   const plain = isIdentity(steps, steps.length);
   const blocks = plain ? "" : `, which play ${printSteps(dropped.map((i) => steps[i]!))}`;
-  const rival = method.rival(measured, dropped.length);
   return [
-    `By ${method.name}: drops ${stepsInWords(dropped)} (${dropped.length} of ${steps.length}, counted from 0, both ends included)${blocks}.`,
+    `By ${by}: drops ${stepsInWords(dropped)} (${dropped.length} of ${steps.length}, counted from 0, both ends included)${blocks}.`,
     ...(rival
       ? [
           `The measurement cannot tell this from dropping ${stepsInWords(rival)}: the two are closer than their standard errors. Read more of the text (--windows), or compare what both cost.`,

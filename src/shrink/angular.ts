@@ -8,9 +8,9 @@
  * (Keeping the last layer by decree belongs to the paper's simpler rule, which drops the deepest layers unmeasured.)
  * Runs that score the same: the deepest goes, as the paper finds deeper layers to matter less.
  */
-import { checkDrop, type Method } from "./method.ts";
+import { checkDrop, type Rule } from "./rule.ts";
 
-export const angular: Method = {
+export const angular: Rule = {
   name: "angular",
   description: "the run of consecutive steps that turns the hidden state least",
   paper: "The Unreasonable Ineffectiveness of the Deeper Layers (arXiv 2403.17887)",

@@ -14,7 +14,7 @@ import { printSteps } from "../schedule/print.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import { firstTokens } from "../text/first-tokens.ts";
 import { angular } from "./angular.ts";
-import { checkDrop } from "./method.ts";
+import { checkDrop } from "./rule.ts";
 import { choose } from "./shrink.ts";
 
 export interface DemoOptions {

@@ -1,6 +1,6 @@
-/** The methods that choose which steps to drop. A new one is one file beside this one and one line here. */
-import { angular } from "./angular.ts";
-import { influence } from "./influence.ts";
+/** The methods that shrink a model; method.ts says what one is. A new one is one file beside this one and one line here. */
+import { angularMethod, influenceMethod } from "./by-similarity.ts";
+import { deepest } from "./deepest.ts";
 import type { Method } from "./method.ts";
 
-export const methods: readonly Method[] = [angular, influence];
+export const methods: readonly Method[] = [angularMethod, influenceMethod, deepest];

@@ -1,9 +1,9 @@
 /** What was done to a model, as `shrink.json` beside its weights has it: the same work gives the same bytes. */
-import type { Similarity } from "../measure/similarity.ts";
 import { type Model, resolveSchedule } from "../refrain.ts";
 import { printSteps } from "../schedule/print.ts";
 import { version } from "../version.ts";
-import type { Method } from "./method.ts";
+import type { Amount } from "./amount.ts";
+import type { Calibration, Json, Method, Shrunk } from "./method.ts";
 
 export interface ShrinkRecord {
   /** As the model was named. */
@@ -13,18 +13,26 @@ export interface ShrinkRecord {
   readonly after: string;
   /** The steps of `before` that are gone, counted from 0; empty where the schedule was given by hand. */
   readonly dropped: readonly number[];
+  /** `dropped` counts halves: 2i is the attention of step i, 2i + 1 its feed-forward, where `before` plays whole blocks. */
+  readonly halves?: boolean;
   /** How they were chosen. */
-  readonly method?: {
-    readonly name: string;
-    readonly paper: string;
-    readonly text: CalibrationText;
-    /** How weights were kept while it was measured; "file": as the file has them. */
-    readonly weights: string;
-    /** What the method went by: Block Influence of every step, or the distance of every run of that length. */
-    readonly scores: readonly number[];
-  };
+  readonly method?: MethodRecord;
   readonly unrolled: boolean;
   readonly refrain: string;
+}
+
+export interface MethodRecord {
+  readonly name: string;
+  readonly paper: string;
+  /** All of its options, those that nobody gave too. */
+  readonly options: { readonly [key: string]: Json };
+  readonly amount?: Amount;
+  readonly text?: CalibrationText;
+  /** How weights were kept while it was measured; "file": as the file has them. */
+  readonly weights: string;
+  /** What the method went by, and whatever else it says of its choices. */
+  readonly scores: Json;
+  readonly [key: string]: Json | Amount | CalibrationText | undefined;
 }
 
 export interface CalibrationText {
@@ -36,41 +44,42 @@ export interface CalibrationText {
   readonly windows: number;
 }
 
-/** What a method went by when it dropped steps of `model`. */
-export interface Measurement {
-  readonly method: Method;
-  readonly dropped: readonly number[];
-  readonly similarity: Similarity;
-  readonly text: { readonly name: string; readonly sha256: string };
-  readonly weights: string;
-}
-
-/** The record of writing `shrunk`; without a measurement its schedule was given by hand. */
-export function shrinkRecord(shrunk: Model, unrolled: boolean, measurement?: Measurement): ShrinkRecord {
+/** The record of writing `written`; without a method its schedule was given by hand. */
+export function shrinkRecord(written: Model, unrolled: boolean, shrunk?: Shrunk, method?: MethodRecord): ShrinkRecord {
   return {
-    source: shrunk.name,
-    before: printSteps(resolveSchedule(shrunk.config, undefined)),
-    after: shrunk.schedule,
-    dropped: measurement?.dropped ?? [],
-    ...(measurement && { method: methodRecord(measurement) }),
+    source: written.name,
+    before: printSteps(resolveSchedule(written.config, undefined)),
+    after: written.schedule,
+    dropped: shrunk?.dropped ?? [],
+    ...(shrunk?.halves && { halves: true }),
+    ...(method && { method }),
     unrolled,
     refrain: version,
   };
 }
 
-function methodRecord({
-  method,
-  dropped,
-  similarity,
-  text,
-  weights,
-}: Measurement): NonNullable<ShrinkRecord["method"]> {
-  const { tokens, windows } = similarity;
+interface Told {
+  readonly method: Method;
+  readonly values: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly amount: Amount | undefined;
+  readonly calibration: Calibration | undefined;
+  readonly weights: string;
+}
+
+export function methodRecord({ method, values, amount, calibration, weights }: Told, shrunk: Shrunk): MethodRecord {
+  const given = Object.entries(values).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as const],
+  );
   return {
     name: method.name,
     paper: method.paper,
-    text: { name: text.name, sha256: text.sha256, tokens, windows },
+    options: Object.fromEntries(given),
+    ...(amount && { amount }),
+    ...(calibration && {
+      text: { ...calibration.text, tokens: calibration.tokens.length, windows: calibration.windows },
+    }),
     weights,
-    scores: method.scores(similarity, dropped.length),
+    ...shrunk.record,
+    scores: shrunk.scores,
   };
 }

@@ -12,8 +12,8 @@ import { dropSteps } from "../schedule/edits.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import { openCheckpoint } from "../weights/open.ts";
 import { requireFreeFolder } from "../weights/save.ts";
-import type { Method } from "./method.ts";
 import type { ShrinkRecord } from "./record.ts";
+import type { Rule } from "./rule.ts";
 import { type Verification, verifyWritten } from "./verify.ts";
 
 export interface Choice {
@@ -21,9 +21,9 @@ export interface Choice {
   readonly dropped: readonly number[];
 }
 
-/** The steps of `steps` that remain when `method` drops `drop` of them. */
-export function choose(steps: Steps, method: Method, similarity: Similarity, drop: number): Choice {
-  const dropped = method.choose(similarity, drop);
+/** The steps of `steps` that remain when `rule` drops `drop` of them. */
+export function choose(steps: Steps, rule: Rule, similarity: Similarity, drop: number): Choice {
+  const dropped = rule.choose(similarity, drop);
   return { steps: dropSteps(steps, dropped), dropped };
 }
 

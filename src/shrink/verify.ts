@@ -8,7 +8,7 @@
  */
 import { failure, RefrainError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
-import { type LoadOptions, load, type Model, type WeightType } from "../refrain.ts";
+import { load, type Model, type WeightType } from "../refrain.ts";
 import { hasAttention } from "../schedule/schedule.ts";
 
 const TOKENS = 64;
@@ -40,14 +40,15 @@ export interface VerifyOptions {
 export async function verifyWritten(model: Model, folder: string, options: VerifyOptions = {}): Promise<Verification> {
   const count = Math.min(TOKENS, model.config.contextLength);
   const tokens = Array.from({ length: count }, (_, i) => (i * 37 + 1) % model.config.vocabSize);
-  const source = { ...options, schedule: model.schedule };
+  const context = { ...options, contextLength: count };
   let weights: keyof typeof TOLERANCE = "f16";
-  const expected = await play(model.path, tokens, { ...source, weights }).catch((error: unknown) => {
+  const source = async () => play(await model.reload({ ...context, weights }), tokens);
+  const expected = await source().catch((error: unknown) => {
     if (!RefrainError.is(error) || (error.code !== "too-large" && error.code !== "f16-range")) throw error;
     weights = error.code === "too-large" ? "q8" : "f32";
-    return play(model.path, tokens, { ...source, weights });
+    return source();
   });
-  const actual = await play(folder, tokens, { ...options, weights });
+  const actual = await play(await load(folder, { ...context, weights }), tokens);
 
   const differ = (how: string) =>
     failure(
@@ -75,8 +76,8 @@ interface Played {
   readonly windows: readonly (number | "all")[];
 }
 
-async function play(name: string, tokens: readonly number[], options: LoadOptions): Promise<Played> {
-  const model = await load(name, { ...options, contextLength: tokens.length });
+/** Plays the tokens, and puts the model away. */
+async function play(model: Model, tokens: readonly number[]): Promise<Played> {
   try {
     const attending = model.steps.filter(hasAttention);
     const windows = attending.map(({ block }) => model.config.windows[block] ?? ("all" as const));

@@ -1,8 +1,9 @@
 /** A text file for measuring: checked, named and hashed. The rim of this folder towards Node. */
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import { inputError } from "../errors.ts";
+import { inputError, type RefrainError } from "../errors.ts";
 import { readSmallFile } from "../weights/node-file.ts";
+import { firstInvalid } from "./utf8.ts";
 
 /** A text is read whole; what is larger than this is no calibration text. */
 const MAX_BYTES = 256 << 20;
@@ -22,19 +23,16 @@ export async function readText(path: string): Promise<TextFile> {
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw inputError(
-      "text-encoding",
-      `${path} is not UTF-8: byte ${firstInvalid(bytes)} begins no character`,
-      "Convert it, e.g. with iconv -f latin1 -t utf-8.",
-    );
+    throw notUtf8(path, firstInvalid(bytes));
   }
   if (text.trim() === "") throw inputError("text-empty", `${path} is empty`, "Give a text of a few thousand words.");
   return { name: basename(path), text, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
-/** Where the bytes are no longer those of the text that they are read as. */
-function firstInvalid(bytes: Uint8Array): number {
-  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
-  const valid = new TextEncoder().encode(text);
-  return bytes.findIndex((byte, i) => byte !== valid[i]);
+export function notUtf8(path: string, byte: number): RefrainError {
+  return inputError(
+    "text-encoding",
+    `${path} is not UTF-8: byte ${byte} begins no character`,
+    "Convert it, e.g. with iconv -f latin1 -t utf-8.",
+  );
 }

@@ -7,6 +7,7 @@
  * becomes one U+FFFD (as in every web page), not each byte.
  */
 import { inputError } from "../errors.ts";
+import { byteOfCharacter } from "./byte-alphabet.ts";
 import { type CheckedTokenizer, isObject, type JsonObject, quote, shapeError } from "./tokenizer-json.ts";
 
 export interface TokenBytes {
@@ -97,19 +98,6 @@ function bytesOf(piece: string, decoder: Decoder): Uint8Array {
     if (bytes.every((value) => value !== undefined)) return Uint8Array.from(bytes);
   }
   return utf8.encode(decoder.replacements.reduce((text, [from, to]) => text.replaceAll(from, to), piece));
-}
-
-/** GPT-2's alphabet: a printable byte is its own character, the others are numbered on from U+0100. */
-const byteOfCharacter: ReadonlyMap<string, number> = makeAlphabet();
-
-function makeAlphabet(): Map<string, number> {
-  const alphabet = new Map<string, number>();
-  let next = 0x100;
-  for (let byte = 0; byte < 256; byte++) {
-    const printable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte !== 0xad);
-    alphabet.set(String.fromCharCode(printable ? byte : next++), byte);
-  }
-  return alphabet;
 }
 
 /** Puts the text of tokens together as they come. */

@@ -4,11 +4,12 @@
  * killed process left behind is removed by the next that writes there.
  */
 import { existsSync, rmSync } from "node:fs";
-import { mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { inputError } from "../errors.ts";
 import { type Disk, explainWriteError, interrupted, realDisk, requireSpace } from "./disk.ts";
 import { isSystemError } from "./node-file.ts";
+import { syncFolder } from "./replace-file.ts";
 
 export interface AtomicFolderOptions {
   /** About how much will be written; less free space than this is refused at once. */
@@ -105,13 +106,6 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     return isSystemError(error, "EPERM");
   }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  // Windows cannot open a folder; there a rename is durable without.
-  const handle = await open(folder, "r").catch(() => undefined);
-  await handle?.sync().catch(() => {});
-  await handle?.close();
 }
 
 /** Removes the folders from `deepest` up to `top` that this process made, unless somebody has put something in. */

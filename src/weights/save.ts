@@ -6,7 +6,7 @@ import { open, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { inputError, RefrainError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
-import { requireFree, writeFolder } from "./atomic.ts";
+import { type AtomicFolderOptions, requireFree, writeFolder } from "./atomic.ts";
 import { type Disk, interrupted, realDisk } from "./disk.ts";
 import { openFile } from "./node-file.ts";
 import { readSafetensorsHeader } from "./safetensors.ts";
@@ -46,11 +46,22 @@ export interface SaveOptions {
  * are needed), `interrupted`; `save-content` where the content contradicts itself.
  */
 export async function saveFolder(folder: string, content: FolderContent, options: SaveOptions = {}): Promise<void> {
-  const { overwrite = false, signal, onProgress, maxShardBytes = 5e9, disk = realDisk } = options;
+  const { overwrite = false, maxShardBytes = 5e9 } = options;
   checkContent(content);
   const files = [...weightFiles(content.tensors, maxShardBytes), ...smallFiles(content)];
+  await writeFiles(folder, files, { ...options, replaceable: replaceable(overwrite) });
+}
+
+/** Writes `folder` with these files, atomically. Errors: those of `saveFolder`. */
+export async function writeFiles(
+  folder: string,
+  files: readonly FileToWrite[],
+  options: Pick<SaveOptions, "signal" | "onProgress" | "disk"> & Pick<AtomicFolderOptions, "replaceable">,
+): Promise<void> {
+  const { signal, onProgress, disk = realDisk, replaceable } = options;
   const total = files.reduce((sum, file) => sum + file.bytes, 0);
-  await writeFolder(folder, { bytes: total, signal, disk, replaceable: replaceable(overwrite) }, async (partial) => {
+  const own = { bytes: total, signal, disk, ...(replaceable && { replaceable }) };
+  await writeFolder(folder, own, async (partial) => {
     let done = 0;
     for (const file of files) {
       const handle = await open(join(partial, file.name), "wx");
@@ -78,7 +89,7 @@ export async function requireFreeFolder(folder: string, overwrite: boolean): Pro
 
 const replaceable = (overwrite: boolean) => async (existing: string) => overwrite && (await isRefrainModel(existing));
 
-interface FileToWrite {
+export interface FileToWrite {
   readonly name: string;
   readonly bytes: number;
   chunks(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -122,7 +133,12 @@ function weightFiles(tensors: readonly TensorToWrite[], maxShardBytes: number): 
 
 const elementBytes = { F32: 4, F16: 2, BF16: 2 } as const;
 
-function weightFile(name: string, tensors: readonly TensorToWrite[]): FileToWrite {
+/** A safetensors file; `more` is free text for its metadata. */
+export function weightFile(
+  name: string,
+  tensors: readonly TensorToWrite[],
+  more: Readonly<Record<string, string>> = {},
+): FileToWrite {
   // Larger elements first, so that every tensor begins at a multiple of its element.
   const ordered = [...tensors].sort((a, b) => elementBytes[b.type] - elementBytes[a.type]);
   let end = 0;
@@ -131,7 +147,7 @@ function weightFile(name: string, tensors: readonly TensorToWrite[]): FileToWrit
     end += byteLength;
     return [name, { dtype: type, shape, data_offsets: [begin, end] }] as const;
   });
-  const json = JSON.stringify(Object.fromEntries([["__metadata__", metadata], ...entries]));
+  const json = JSON.stringify(Object.fromEntries([["__metadata__", { ...metadata, ...more }], ...entries]));
   const text = new TextEncoder().encode(json);
   // Spaces behind the JSON bring the data to a multiple of 8 bytes.
   const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
@@ -187,9 +203,12 @@ function contentError(problem: string): RefrainError {
 }
 
 /** True for a folder that `saveFolder` wrote and that has no folders in it, which it never makes. */
-async function isRefrainModel(folder: string): Promise<boolean> {
+const isRefrainModel = (folder: string): Promise<boolean> => wroteIt(folder, /^model(-00001-of-\d+)?\.safetensors$/);
+
+/** True for a folder of files that Refrain wrote, as the one whose name `weightsName` knows says. */
+export async function wroteIt(folder: string, weightsName: RegExp): Promise<boolean> {
   const entries = await readdir(folder, { withFileTypes: true });
-  const weights = entries.find(({ name }) => /^model(-00001-of-\d+)?\.safetensors$/.test(name));
+  const weights = entries.find(({ name }) => weightsName.test(name));
   if (weights === undefined || !entries.every((entry) => entry.isFile())) return false;
   const file = await openFile(join(folder, weights.name));
   try {
@@ -202,6 +221,6 @@ async function isRefrainModel(folder: string): Promise<boolean> {
   }
 }
 
-function toJson(value: object): string {
+export function toJson(value: object): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }

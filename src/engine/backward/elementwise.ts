@@ -1,7 +1,7 @@
 /**
  * What works element by element, or moves elements:
  *
- *   a + b: dy to both;   silu(a) ∘ b: da = dy ∘ b ∘ σ(a) (1 + a (1 - σ(a))), db = silu(a) ∘ dy;   gelu(a): da = dy ∘ gelu'(a)
+ *   a + b: dy to both;   c a: c dy;   silu(a) ∘ b: da = dy ∘ b ∘ σ(a) (1 + a (1 - σ(a))), db = silu(a) ∘ dy;   gelu(a): da = dy ∘ gelu'(a)
  *
  * `columns` and `tail` put dy where its numbers came from.
  */
@@ -21,6 +21,10 @@ export const swiglu: Rule<"swiglu"> = (tape, op, dy) => {
 
 export const gelu: Rule<"gelu"> = (tape, { a }, dy) => {
   tape.giveSum(a, () => tape.graph.record({ kind: "geluInput", dy, a: tape.again(a) }, dy.width, dy.rows));
+};
+
+export const scale: Rule<"scale"> = (tape, { a, factor }, dy) => {
+  tape.giveSum(a, () => tape.graph.scale(dy, factor));
 };
 
 export const columns: Rule<"columns"> = (tape, { x, first }, dy) => {

@@ -20,7 +20,7 @@ export const backwardScratchBytes = (rows: number): number => 2 * 4 * Math.ceil(
 
 export function lowerBackward(
   value: Value,
-  op: BackwardOperation,
+  op: Exclude<BackwardOperation, { readonly kind: "gradientSum" }>,
   bufferOf: (value: Value) => Buffer,
   storage: (parameter: Parameter) => StorageType,
 ): Instruction {
@@ -105,11 +105,20 @@ export function lowerBackward(
     case "tailInput":
       return instruction([at(op.dy), at(value), stride(value)]);
     case "meanInput":
-      return instruction([{ region: "targets" }, at(value)]);
+      return instruction([{ region: "targets" }, at(value), { float: op.weight }]);
     case "crossEntropyInput":
       return instruction(
         [at(op.dy), at(op.logits), { region: "targets" }, at(value), value.width, stride(value)],
         op.logits,
       );
+    case "distillInput": {
+      const sizes = [value.width, stride(value), { float: 1 / op.temperature }];
+      const words = [at(op.dy), at(op.student), at(op.teacher), { region: "targets" }, at(value), ...sizes] as const;
+      return instruction(words, op.teacher);
+    }
+    case "meanSquaresInput": {
+      const words = [at(op.dy), at(op.x), at(op.teacher), { region: "targets" }, at(value)] as const;
+      return instruction([...words, value.width, stride(value)], op.teacher);
+    }
   }
 }

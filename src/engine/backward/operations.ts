@@ -4,12 +4,14 @@
  *
  * `dy` is the gradient of the loss with respect to what the forward operation made, as many rows and columns. `plus`, where
  * there is one, is added to the result: what other readers of the same value or parameter gave. A parameter's gradient has the
- * parameter's own rows, whatever is played, and lies in memory as its f32 weights do.
+ * parameter's own rows, whatever is played, and lies in memory as its f32 weights do; it begins with `gradientSum`.
  */
 import type { AttentionShape, Value } from "../graph.ts";
 import type { Parameter } from "../parameter.ts";
 
 export type BackwardOperation =
+  /** [parameter.rows, parameter.columns]: the gradient that earlier plays have added up; the sums of this one go on from it. */
+  | { readonly kind: "gradientSum"; readonly parameter: Parameter }
   /** [rows, weight.columns] = dy W + plus. */
   | {
       readonly kind: "linearInput";
@@ -90,10 +92,20 @@ export type BackwardOperation =
   | { readonly kind: "columnsInput"; readonly dy: Value; readonly first: number; readonly plus: Value | undefined }
   /** All rows: dy in the tail's rows, zero before. */
   | { readonly kind: "tailInput"; readonly dy: Value }
-  /** [rows, 1]: 1 / (rows that have a target), 0 for the others. */
-  | { readonly kind: "meanInput"; readonly losses: Value }
+  /** [rows, 1]: weight · the play's share / (rows that have a target), 0 for the others. */
+  | { readonly kind: "meanInput"; readonly losses: Value; readonly weight: number }
   /** dy · (softmax(logits) - the target's one). */
-  | { readonly kind: "crossEntropyInput"; readonly dy: Value; readonly logits: Value };
+  | { readonly kind: "crossEntropyInput"; readonly dy: Value; readonly logits: Value }
+  /** dy · T · (softmax(student / T) - softmax(teacher / T)). */
+  | {
+      readonly kind: "distillInput";
+      readonly dy: Value;
+      readonly student: Value;
+      readonly teacher: Value;
+      readonly temperature: number;
+    }
+  /** dy · 2 / width · (x - teacher). */
+  | { readonly kind: "meanSquaresInput"; readonly dy: Value; readonly x: Value; readonly teacher: Value };
 
 export type BackwardKind = BackwardOperation["kind"];
 
@@ -101,6 +113,8 @@ export type BackwardKind = BackwardOperation["kind"];
 export function backwardOperands(op: BackwardOperation): readonly Value[] {
   const plus = "plus" in op && op.plus ? [op.plus] : [];
   switch (op.kind) {
+    case "gradientSum":
+      return [];
     case "linearInput":
     case "sumRows":
     case "embedTable":
@@ -125,15 +139,20 @@ export function backwardOperands(op: BackwardOperation): readonly Value[] {
       return [op.losses];
     case "crossEntropyInput":
       return [op.dy, op.logits];
+    case "distillInput":
+      return [op.dy, op.student, op.teacher];
+    case "meanSquaresInput":
+      return [op.dy, op.x, op.teacher];
   }
 }
 
 /** The parameters that a backward operation reads; a parameter whose gradient it makes is not among them. */
 export function backwardParameters(op: BackwardOperation): readonly Parameter[] {
-  return "weight" in op ? [op.weight] : [];
+  return "weight" in op && typeof op.weight !== "number" ? [op.weight] : [];
 }
 
 const backwardKinds: ReadonlySet<string> = new Set<BackwardKind>([
+  "gradientSum",
   "linearInput",
   "linearWeight",
   "sumRows",
@@ -150,6 +169,8 @@ const backwardKinds: ReadonlySet<string> = new Set<BackwardKind>([
   "tailInput",
   "meanInput",
   "crossEntropyInput",
+  "distillInput",
+  "meanSquaresInput",
 ]);
 
 export function isBackward(op: { readonly kind: string }): op is BackwardOperation {

@@ -1,6 +1,7 @@
 /** The backward operations in float64 with plain loops: what the reference player computes them with. */
 import type { AttentionShape, Value } from "../graph.ts";
 import type { Parameter } from "../parameter.ts";
+import { logSoftmax } from "../softmax.ts";
 import type { BackwardOperation } from "./operations.ts";
 
 type Matrix = Float64Array[];
@@ -36,6 +37,9 @@ export function computeBackward(value: Value, op: BackwardOperation, input: Back
   if (plus) addRows(plus);
 
   switch (op.kind) {
+    // The first play.
+    case "gradientSum":
+      break;
     case "linearInput": {
       const w = weights(op.weight);
       for (const [m, row] of dy.entries()) {
@@ -134,7 +138,7 @@ export function computeBackward(value: Value, op: BackwardOperation, input: Back
     case "meanInput": {
       const counted = input.targets.filter((target) => target >= 0).length;
       result.forEach((row, m) => {
-        row[0] = input.targets[m]! >= 0 ? 1 / counted : 0;
+        row[0] = input.targets[m]! >= 0 ? op.weight / counted : 0;
       });
       break;
     }
@@ -142,9 +146,22 @@ export function computeBackward(value: Value, op: BackwardOperation, input: Back
       of(op.logits).forEach((row, m) => {
         const target = input.targets[m]!;
         if (target < 0) return;
-        const most = Math.max(...row);
-        const e = row.map((v) => Math.exp(v - most));
-        result[m]!.set(e.map((v, c) => dy[m]![0]! * (v / total(e) - (c === target ? 1 : 0))));
+        const p = logSoftmax(row).map(Math.exp);
+        result[m]!.set(p.map((v, c) => dy[m]![0]! * (v - (c === target ? 1 : 0))));
+      });
+      break;
+    case "distillInput":
+      of(op.student).forEach((row, m) => {
+        if (input.targets[m]! < 0) return;
+        const T = op.temperature;
+        const [s, t] = [logSoftmax(row, T), logSoftmax(of(op.teacher)[m]!, T)];
+        result[m]!.set(s.map((log, c) => dy[m]![0]! * T * (Math.exp(log) - Math.exp(t[c]!))));
+      });
+      break;
+    case "meanSquaresInput":
+      of(op.x).forEach((row, m) => {
+        if (input.targets[m]! < 0) return;
+        result[m]!.set(row.map((v, c) => (dy[m]![0]! * 2 * (v - of(op.teacher)[m]![c]!)) / row.length));
       });
       break;
   }

@@ -12,8 +12,8 @@ export interface Tape {
   give(value: Value, make: (plus: Value | undefined) => Value): void;
   /** The same for a gradient that knows no `plus`: an addition is recorded. */
   giveSum(value: Value, make: () => Value): void;
-  /** Gives a parameter its gradient, if it is trained. */
-  train(parameter: Parameter, make: (plus: Value | undefined) => Value): void;
+  /** Gives a parameter its gradient, if it is trained; `make` adds `plus`, what its other uses and earlier plays gave. */
+  train(parameter: Parameter, make: (plus: Value) => Value): void;
   /** The table that turns back what `table` has turned. */
   inverse(table: RopeTable): RopeTable;
 }

@@ -10,3 +10,5 @@ export const PROGRAM = 1344;
 export const ROWS = 1348;
 export const POSITION = 1352;
 export const TAIL = 1356;
+export const LENGTH = 1360;
+export const SHARE = 1364;

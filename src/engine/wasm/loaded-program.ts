@@ -6,7 +6,12 @@ import { GROUP, type Parameter, padded } from "../parameter.ts";
 import type { Plan } from "../plan.ts";
 import { encode, programBytes } from "../program.ts";
 import type { ParameterStore } from "./parameter-store.ts";
-import type { WasmPlayer } from "./player.ts";
+import type { Batch, WasmPlayer } from "./player.ts";
+
+export interface PlayOptions extends Batch {
+  /** Plays no further than to this output. */
+  readonly until?: string;
+}
 
 export class LoadedProgram {
   readonly plan: Plan;
@@ -28,7 +33,7 @@ export class LoadedProgram {
       return address;
     };
     try {
-      this.activations = take(plan.activationBytes, "activations");
+      this.activations = take(plan.activationBytes + plan.gradientBytes, "activations and gradients");
       this.tokens = take(maxRows * 4, "tokens");
       this.targets = take(maxRows * 4, "targets");
       const caches = take(plan.cacheBytes, `cache of ${plan.limits.context} positions`);
@@ -68,27 +73,58 @@ export class LoadedProgram {
 
   /**
    * Plays the program on `tokens` at `position`. The tail begins at row `tail`; `targets`, where the graph has a loss,
-   * hold one token for each of its rows.
+   * hold one token for each of its rows. Several sequences of equal length stand one behind the other.
    */
-  play(tokens: ArrayLike<number>, position: number, tail: number, targets?: ArrayLike<number>): void {
-    const { maxRows, tailRows, context } = this.plan.limits;
+  play(
+    tokens: ArrayLike<number>,
+    position: number,
+    tail: number,
+    targets?: ArrayLike<number>,
+    options: PlayOptions = {},
+  ): void {
+    const { maxRows, tailRows, context, sequences: most = 1 } = this.plan.limits;
+    const { sequences = 1, until } = options;
     const rows = tokens.length;
     if (this.disposed) throw failure("disposed", "this session was disposed of");
-    if (rows < 1 || rows > maxRows || tail < 0 || rows - tail > tailRows || position + rows > context) {
-      throw new Error(`play: ${rows} rows at ${position}, tail ${tail}, exceed ${JSON.stringify(this.plan.limits)}`);
+    if (
+      rows < 1 ||
+      rows > maxRows ||
+      tail < 0 ||
+      rows - tail > tailRows ||
+      sequences > most ||
+      rows % sequences !== 0 ||
+      position + rows / sequences > context
+    ) {
+      const what = `${rows} rows in ${sequences} sequences at ${position}, tail ${tail}`;
+      throw new Error(`play: ${what}, exceed ${JSON.stringify(this.plan.limits)}`);
     }
     this.player.integers(this.tokens, rows).set(tokens);
     if (targets) this.player.integers(this.targets, targets.length).set(targets);
-    this.player.play(this.program, rows, position, tail);
+    this.player.integers(this.program, 1)[0] = this.instructionsUntil(until);
+    this.player.play(this.program, rows, position, tail, options);
+  }
+
+  private instructionsUntil(name: string | undefined): number {
+    const { instructions } = this.plan;
+    if (name === undefined) return instructions.length;
+    return 1 + instructions.findLastIndex(({ writes }) => writes.includes(this.buffer(name)));
+  }
+
+  private buffer(name: string): Buffer {
+    const buffer = this.plan.outputs.get(name);
+    if (!buffer) throw new Error(`no output ${name}`);
+    return buffer;
+  }
+
+  /** Where an output lies. */
+  address(name: string): number {
+    return this.activations + this.plan.offsets.get(this.buffer(name))!;
   }
 
   /** The first `rows` rows of an output, each padded to `stride` floats; a view that the next play overwrites. */
   output(name: string, rows: number): { readonly data: Float32Array; readonly stride: number } {
-    const buffer: Buffer | undefined = this.plan.outputs.get(name);
-    if (!buffer) throw new Error(`no output ${name}`);
-    const stride = buffer.bytesPerRow / 4;
-    const address = this.activations + this.plan.offsets.get(buffer)!;
-    return { data: this.player.floats(address, rows * stride), stride };
+    const stride = this.buffer(name).bytesPerRow / 4;
+    return { data: this.player.floats(this.address(name), rows * stride), stride };
   }
 
   /** An output that lies as the f32 weights of `parameter` do, such as its gradient: row-major [rows, columns], a copy. */
@@ -103,6 +139,11 @@ export class LoadedProgram {
       for (let c = 0; c < columns; c++) out[r * columns + c] = data[group + c * GROUP]!;
     }
     return out;
+  }
+
+  /** All gradients that plays have added up: what an optimizer reads, and makes zero again. */
+  get gradients(): Float32Array {
+    return this.player.floats(this.activations + this.plan.activationBytes, this.plan.gradientBytes / 4);
   }
 
   dispose(): void {

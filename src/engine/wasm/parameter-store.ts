@@ -38,11 +38,14 @@ interface Placed {
 
 export class ParameterStore {
   private readonly player: WasmPlayer;
+  private readonly base: ParameterStore | undefined;
   private readonly placed = new Map<string, Placed>();
   private staging: { address: number; bytes: number } | undefined;
 
-  constructor(player: WasmPlayer) {
+  /** What is not in this store is looked up in `base`, which must outlive it: a model with some weights changed. */
+  constructor(player: WasmPlayer, base?: ParameterStore) {
     this.player = player;
+    this.base = base;
   }
 
   /**
@@ -58,7 +61,7 @@ export class ParameterStore {
   }
 
   has(parameter: Parameter): boolean {
-    return this.placed.has(parameter.name);
+    return this.placed.has(parameter.name) || (this.base?.has(parameter) ?? false);
   }
 
   type(parameter: Parameter): StorageType {
@@ -101,6 +104,14 @@ export class ParameterStore {
       if (type === "q4_1") throw new Error("q4_1 is only kept where a file brings it");
       pack[type](source, rows, columns, target, padded(columns));
     });
+  }
+
+  /** Writes a whole parameter from f32, row-major [rows, columns]. */
+  write(parameter: Parameter, values: Float32Array): void {
+    const { name, kind, rows, columns } = parameter;
+    if (values.length !== rows * columns) throw new Error(`${name}: ${values.length} values for ${rows} × ${columns}`);
+    if (kind === "vector") this.writeVector(parameter, values);
+    else this.writeRows(parameter, 0, values);
   }
 
   /**
@@ -157,7 +168,7 @@ export class ParameterStore {
   }
 
   private find(parameter: Parameter): Placed {
-    const placed = this.placed.get(parameter.name);
+    const placed = this.placed.get(parameter.name) ?? this.base?.find(parameter);
     if (!placed) throw new Error(`${parameter.name} is not loaded`);
     return placed;
   }

@@ -3,7 +3,7 @@
  * thread 0; a play is one synchronous call and no JavaScript runs until it is over.
  */
 import { failure, inputError } from "../../errors.ts";
-import { EPOCH, FAILED, POSITION, PROGRAM, ROWS, STALLS, STOP, TAIL } from "./control.ts";
+import { EPOCH, FAILED, LENGTH, POSITION, PROGRAM, ROWS, SHARE, STALLS, STOP, TAIL } from "./control.ts";
 import { type FreeSpace, freeSpace } from "./free-space.ts";
 import type { Host, HostWorker } from "./host.ts";
 import { Team } from "./team.ts";
@@ -38,6 +38,14 @@ export interface PlayerOptions {
   readonly threads?: number;
   /** For tests and comparisons; without it the fastest that runs here. */
   readonly variant?: Variant;
+}
+
+/** What a play of a training graph may say besides. */
+export interface Batch {
+  /** Into so many sequences of equal length the rows are divided; without it, one. */
+  readonly sequences?: number;
+  /** What gradients are multiplied by before they are added to what earlier plays left; without it, 1. */
+  readonly share?: number;
 }
 
 export class WasmPlayer {
@@ -153,13 +161,15 @@ export class WasmPlayer {
   }
 
   /** Plays a program on `rows` tokens that begin at `position`; the tail starts at row `tail`. Blocks until it is done. */
-  play(program: number, rows: number, position: number, tail: number): void {
+  play(program: number, rows: number, position: number, tail: number, { sequences = 1, share = 1 }: Batch = {}): void {
     const control = new Int32Array(this.memory.buffer, 0, HEAP / 4);
     if (control[STOP / 4]) throw failure("disposed", "this model was disposed of while it was still being played");
     control[PROGRAM / 4] = program;
     control[ROWS / 4] = rows;
     control[POSITION / 4] = position;
     control[TAIL / 4] = tail;
+    control[LENGTH / 4] = rows / sequences;
+    new Float32Array(control.buffer)[SHARE / 4] = share;
     const begin = performance.now();
     const threads = this.steady ? this.threads : this.team.next(begin);
     try {

@@ -1,12 +1,12 @@
 /**
- * The gradients of causal attention over the rows of a play that begins at position 0 (backward/attention.ts has the equations).
+ * The gradients of causal attention over the sequences of a play that begins at position 0 (backward/attention.ts has the equations).
  * q, k and v are the rows themselves, not the cache. Two instructions: one for q, which leaves the logarithm of each softmax's
  * sum and the mean of dp under it; one for k and v, which reads them. Each row and head of a result belongs to one thread, which
  * computes all of its sums; threads take every n-th row, since later rows see more, and earlier ones are seen by more.
  *
  * Scratch of a thread: two numbers for each row of the play, the first row on a whole vector.
  */
-import { rowCount } from "./control";
+import { rowCount, sequenceLength } from "./control";
 import { exp4, lanesum, madd } from "./simd";
 
 /** Σ a · b over `bytes`. */
@@ -45,12 +45,12 @@ function addScaled(y: usize, factor: f32, x: usize, bytes: usize): void {
 export function attentionQueries(i: usize, thread: i32, threads: i32): void {
   const heads = load<i32>(i, 28), group = heads / load<i32>(i, 32), width = load<i32>(i, 36), window = load<i32>(i, 40);
   const stride = <usize>load<i32>(i, 44), kvStride = <usize>load<i32>(i, 48), yStride = <usize>load<i32>(i, 52);
-  const k = <usize>load<i32>(i, 16), v = <usize>load<i32>(i, 20), rows = rowCount(i), bytes = <usize>width << 2;
+  const k = <usize>load<i32>(i, 16), v = <usize>load<i32>(i, 20), rows = rowCount(i), length = sequenceLength(), bytes = <usize>width << 2;
   const scores = <usize>load<i32>(i, 56) + <usize>thread * <usize>load<i32>(i, 60), dps = scores + (<usize>((rows + 3) & ~3) << 2);
   const scale: f32 = 1 / Mathf.sqrt(<f32>width);
   for (let m = thread; m < rows; m += threads) {
     const y = <usize>load<i32>(i, 24) + <usize>m * yStride, logs = y + <usize>heads * bytes;
-    const first = window ? max(0, m - window + 1) : 0, count = m - first + 1, end = <usize>count << 2;
+    const begin = m - m % length, first = window ? max(begin, m - window + 1) : begin, count = m - first + 1, end = <usize>count << 2;
     for (let h = 0; h < heads; h++) {
       const head = <usize>m * stride + <usize>h * bytes, kv = <usize>first * kvStride + <usize>(h / group) * bytes;
       const q = <usize>load<i32>(i, 12) + head, dy = <usize>load<i32>(i, 8) + head, dq = y + <usize>h * bytes;
@@ -91,11 +91,11 @@ export function attentionQueries(i: usize, thread: i32, threads: i32): void {
 export function attentionKeysValues(i: usize, thread: i32, threads: i32): void {
   const heads = load<i32>(i, 28), kvHeads = load<i32>(i, 32), width = load<i32>(i, 36), window = load<i32>(i, 40), group = heads / kvHeads;
   const queries = <usize>load<i32>(i, 44), queriesStride = <usize>load<i32>(i, 48), yStride = <usize>load<i32>(i, 52);
-  const rows = rowCount(i), bytes = <usize>width << 2, stride = paddedRow(heads * width), kvStride = paddedRow(kvHeads * width);
+  const rows = rowCount(i), length = sequenceLength(), bytes = <usize>width << 2, stride = paddedRow(heads * width), kvStride = paddedRow(kvHeads * width);
   const scores = <usize>load<i32>(i, 56) + <usize>thread * <usize>load<i32>(i, 60), dps = scores + (<usize>((rows + 3) & ~3) << 2);
   const scale: f32 = 1 / Mathf.sqrt(<f32>width), used = <usize>kvHeads * bytes << 1;
   for (let t = thread; t < rows; t += threads) {
-    const y = <usize>load<i32>(i, 24) + <usize>t * yStride, end = window ? min(rows, t + window) : rows, count = <usize>(end - t) << 2;
+    const y = <usize>load<i32>(i, 24) + <usize>t * yStride, last = t - t % length + length, end = window ? min(last, t + window) : last, count = <usize>(end - t) << 2;
     memory.fill(y, 0, yStride);
     for (let h = 0; h < heads; h++) {
       const kv = <usize>(h / group) * bytes, dk = y + kv, dv = dk + (used >> 1);

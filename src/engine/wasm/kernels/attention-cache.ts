@@ -1,12 +1,12 @@
 /**
- * The cache of one played step: keys and values, each [kv head][positions][head width padded to eight], laid out so that
+ * The cache of one played step: keys and values, each [sequence][kv head][positions][head width padded to eight], laid out so that
  * attention reads both as panels of eight (attention-products.ts), positions padded to whole tiles.
  *
  * Keys: panels of eight positions, [panel][column][8]. Values: tiles of 64 positions, [tile][panel of eight columns][64][8].
  * As q8, columns of keys and positions of values stand in pairs side by side, and one f32 scale for each head and position
  * follows the integers: x = n · s, s = max|x| / 127.
  */
-import { position, rows, slice } from "./control";
+import { positionOf, rows, sequenceLength, slice } from "./control";
 import { TILE } from "./attention-products";
 import { turn } from "./rope";
 import { integers4, maxAbs } from "./simd";
@@ -15,6 +15,13 @@ import { integers4, maxAbs } from "./simd";
 @inline
 export function paddedWidth(headWidth: i32): i32 {
   return (headWidth + 7) & ~7;
+}
+
+/** Bytes of the keys, or of the values, of one sequence of `context` positions, a multiple of 64. */
+// @ts-ignore: decorator
+@inline
+export function sequenceBytes<T>(context: i32, width: i32, heads: i32): usize {
+  return <usize>heads * <usize>context * (<usize>width * sizeof<T>() + (sizeof<T>() == 1 ? 4 : 0));
 }
 
 // @ts-ignore: decorator
@@ -108,16 +115,16 @@ function append<T>(i: usize, thread: i32, threads: i32): void {
   const width = paddedWidth(headWidth), bytes = <usize>headWidth << 2, half = bytes >> 1, whole = width == headWidth;
   const headBytes = <usize>context * <usize>width * sizeof<T>(), scales = headBytes * <usize>heads, headScales = <usize>context << 2;
   memory.fill(scratch + bytes, 0, (<usize>width << 2) - bytes);
-  const total = rows() * heads;
+  const total = rows() * heads, length = sequenceLength(), bytesOfSequence = sequenceBytes<T>(context, width, heads);
   for (let at = slice(total, thread, threads), end = slice(total, thread + 1, threads); at < end; at++) {
-    const head = <usize>(at % heads), place = position() + at / heads;
-    const from = <usize>(at / heads) * stride + head * bytes;
+    const head = <usize>(at % heads), m = at / heads, place = positionOf(m);
+    const from = <usize>m * stride + head * bytes, sequence = <usize>(m / length) * bytesOfSequence;
     let row = scratch;
     if (cosines) turn(k + from, row, half, cosines + <usize>place * half, sines + <usize>place * half);
     else row = padded(k + from, bytes, scratch, whole);
-    writeKey<T>(row, keys + head * headBytes, keys + scales + head * headScales, place, width);
+    writeKey<T>(row, keys + sequence + head * headBytes, keys + sequence + scales + head * headScales, place, width);
     row = padded(v + from, bytes, scratch, whole);
-    writeValue<T>(row, values + head * headBytes, values + scales + head * headScales, place, width);
+    writeValue<T>(row, values + sequence + head * headBytes, values + sequence + scales + head * headScales, place, width);
   }
 }
 

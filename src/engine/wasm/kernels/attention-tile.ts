@@ -5,7 +5,7 @@
  * Tiles begin at multiples of 64 positions and are merged in their order, so the arithmetic of a query does not depend on
  * which rows or threads it is computed with. Scores are kept in units of ln 2, so that a weight is a power of two.
  */
-import { paddedContext, paddedWidth } from "./attention-cache";
+import { paddedContext, paddedWidth, sequenceBytes } from "./attention-cache";
 import { ByQuery, ByStep, TILE, floats, integers } from "./attention-products";
 import { position } from "./control";
 import { exp2, integers4, lanesum, maxAbs } from "./simd";
@@ -16,8 +16,11 @@ const QUERIES: i32 = 24;
 /** One instruction's arguments and its thread's scratch, at the beginning of which it stands. */
 @unmanaged
 export class Work {
+  /** Of the sequence that is in hand, as are the caches. */
   q: usize;
   y: usize;
+  /** Its first row. */
+  first: i32;
   stride: usize;
   keys: usize;
   values: usize;
@@ -57,6 +60,7 @@ export function prepare(i: usize, thread: i32, threads: i32): Work {
   w.keys = <usize>load<i32>(i, 12);
   w.values = <usize>load<i32>(i, 16);
   w.y = <usize>load<i32>(i, 20);
+  w.first = 0;
   w.kvHeads = load<i32>(i, 28);
   w.group = load<i32>(i, 24) / w.kvHeads;
   w.headWidth = load<i32>(i, 32);
@@ -76,6 +80,16 @@ export function prepare(i: usize, thread: i32, threads: i32): Work {
   w.sums = w.tile + padded * w.record;
   w.shared = scratch + <usize>threads * size;
   return w;
+}
+
+/** Goes on to the sequence behind the one that is in hand. */
+export function nextSequence<T>(w: Work, length: i32): void {
+  const rows = <usize>length * w.stride, bytes = sequenceBytes<T>(w.context, w.width, w.kvHeads);
+  w.q += rows;
+  w.y += rows;
+  w.first += length;
+  w.keys += bytes;
+  w.values += bytes;
 }
 
 /** `count` floats times `scale`, then zeros up to `width`, a multiple of eight. */

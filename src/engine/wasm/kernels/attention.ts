@@ -3,13 +3,13 @@
  * group read one key/value head (Ainslie et al. 2023, arXiv 2305.13245), and an optional sliding window. Queries of a group and
  * of several rows go through the cache together, tile by tile (attention-tile.ts).
  *
- * Work is divided by kv heads and rows, weighed by the positions that they see. Where a single set of rows is to be
+ * Work is divided by sequences, kv heads and rows, weighed by the positions that they see. Where a single set of rows is to be
  * computed (decoding) and the kv heads do not divide evenly among the threads, by tiles too: each tile's record is kept, all
  * threads meet, and the records are merged in the order in which one thread would have merged them.
  */
 import { TILE } from "./attention-products";
-import { Work, clear, fetchQueries, finish, firstSeen, merge, playTile, prepare } from "./attention-tile";
-import { barrier, position, rowCount, slice } from "./control";
+import { Work, clear, fetchQueries, finish, firstSeen, merge, nextSequence, playTile, prepare } from "./attention-tile";
+import { barrier, position, rowCount, sequenceLength, slice } from "./control";
 import { alsoQuantize, wantsIntegers } from "./quantize";
 
 /** What belongs to a finished head of a row: zeros behind the last head, and integers where they are wanted. */
@@ -19,10 +19,10 @@ function finishHead(i: usize, w: Work, sums: usize, row: i32, head: i32): void {
   if (head == heads - 1) memory.fill(y + used, 0, w.stride - used);
   // Heads are whole blocks of 32 columns here: the plan asks for integers only then.
   const blocks = w.headWidth >> 5;
-  if (wantsIntegers(i)) alsoQuantize(i, y, row, <i32>(w.stride >> 2), head * blocks, blocks);
+  if (wantsIntegers(i)) alsoQuantize(i, y, w.first + row, <i32>(w.stride >> 2), head * blocks, blocks);
 }
 
-/** Rows [row, row + rows) of kv head `head`, all tiles one after another. */
+/** Rows [row, row + rows) of the sequence in hand and kv head `head`, all tiles one after another. */
 function playRows<T>(i: usize, w: Work, head: i32, row: i32, rows: i32): void {
   const count = rows * w.group, place = position() + row;
   fetchQueries<T>(w, head, row, count);
@@ -60,7 +60,7 @@ function playTiles<T>(i: usize, w: Work, rows: i32, thread: i32, threads: i32): 
   }
 }
 
-/** Positions that rows [row, row + rows) see, all together. */
+/** Positions that rows [row, row + rows) of a sequence see, all together. */
 // @ts-ignore: decorator
 @inline
 function weight(w: Work, row: i32, rows: i32): i64 {
@@ -71,22 +71,24 @@ function weight(w: Work, row: i32, rows: i32): i64 {
 // @ts-ignore: decorator
 @inline
 function play<T>(i: usize, thread: i32, threads: i32): void {
-  const w = prepare(i, thread, threads), rows = rowCount(i);
-  if (rows <= w.rows && w.kvHeads % threads != 0 && position() + rows > TILE) {
+  const w = prepare(i, thread, threads), rows = rowCount(i), length = sequenceLength();
+  if (rows <= w.rows && rows == length && w.kvHeads % threads != 0 && position() + rows > TILE) {
     playTiles<T>(i, w, rows, thread, threads);
     return;
   }
   let total: i64 = 0;
-  for (let row = 0; row < rows; row += w.rows) total += weight(w, row, min(w.rows, rows - row));
-  total *= w.kvHeads;
+  for (let row = 0; row < length; row += w.rows) total += weight(w, row, min(w.rows, length - row));
+  total *= w.kvHeads * (rows / length);
   // A set of rows belongs to the thread in whose share of the whole weight its middle lies.
   const begin = (2 * total * <i64>thread) / <i64>threads, end = (2 * total * <i64>(thread + 1)) / <i64>threads;
   let before: i64 = 0;
-  for (let head = 0; head < w.kvHeads; head++) {
-    for (let row = 0; row < rows; row += w.rows) {
-      const n = min(w.rows, rows - row), own = weight(w, row, n), middle = 2 * before + own;
-      if (middle >= begin && middle < end) playRows<T>(i, w, head, row, n);
-      before += own;
+  for (; w.first < rows; nextSequence<T>(w, length)) {
+    for (let head = 0; head < w.kvHeads; head++) {
+      for (let row = 0; row < length; row += w.rows) {
+        const n = min(w.rows, length - row), own = weight(w, row, n), middle = 2 * before + own;
+        if (middle >= begin && middle < end) playRows<T>(i, w, head, row, n);
+        before += own;
+      }
     }
   }
 }

@@ -21,6 +21,10 @@ export const PROGRAM: usize = 1344;
 /** Run-time scalars of a play. */
 export const ROWS: usize = 1348;
 export const POSITION: usize = 1352;
+/** Rows of a sequence: a play has one or several of equal length, and attention and positions begin anew in each. */
+export const LENGTH: usize = 1360;
+/** What the gradients of a play are multiplied by, f32: see `meanInput`. */
+export const SHARE: usize = 1364;
 /** A cache line for each of at most 64 threads, beyond the kernels' constants: see `barrier`. */
 const ARRIVALS: usize = 16384;
 /** First row that the tail of the program (final norm, head, loss) computes. */
@@ -49,6 +53,19 @@ export function rows(): i32 {
 @inline
 export function position(): i32 {
   return load<i32>(POSITION);
+}
+
+// @ts-ignore: decorator
+@inline
+export function sequenceLength(): i32 {
+  return load<i32>(LENGTH);
+}
+
+/** The position of a row in its sequence. */
+// @ts-ignore: decorator
+@inline
+export function positionOf(row: i32): i32 {
+  return load<i32>(POSITION) + row % load<i32>(LENGTH);
 }
 
 /** Instruction flags: a barrier before it, in plays of one row; */

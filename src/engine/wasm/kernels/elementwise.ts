@@ -52,6 +52,16 @@ export function gelu(i: usize, thread: i32, threads: i32): void {
   }
 }
 
+/** y = c · a. One argument more: c. */
+export function scale(i: usize, thread: i32, threads: i32): void {
+  const a = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 16), K = load<i32>(i, 20), count = rowCount(i), c = f32x4.splat(load<f32>(i, 24));
+  const first = <usize>sliceColumns(K >> 5, thread, threads) << 2, last = <usize>sliceColumns(K >> 5, thread + 1, threads) << 2;
+  for (let m = 0; m < count; m++) {
+    const row = <usize>m * (<usize>K << 2);
+    for (let at = row + first; at < row + last; at += 16) v128.store(y + at, f32x4.mul(c, v128.load(a + at)));
+  }
+}
+
 /** y = the last rows of a, from the run-time scalar TAIL on. */
 export function tail(i: usize, thread: i32, threads: i32): void {
   const width = <usize>load<i32>(i, 20) << 2, a = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 16), first = load<i32>(TAIL);

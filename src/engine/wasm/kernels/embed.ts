@@ -3,7 +3,7 @@
  */
 import { Q4_1_BLOCK, Q4_BLOCK } from "./linear-q4";
 import { Q8_BLOCK } from "./linear-q8";
-import { position, rowCount, slice } from "./control";
+import { positionOf, rowCount, slice } from "./control";
 import { halfToFloat } from "./simd";
 
 /** Storage types, as the TypeScript side numbers them. */
@@ -60,7 +60,7 @@ export function embed(i: usize, thread: i32, threads: i32): void {
   const table = <usize>load<i32>(i, 8), type = load<i32>(i, 12), K = load<i32>(i, 16), tokens = <usize>load<i32>(i, 20);
   const y = <usize>load<i32>(i, 24), stride = <usize>load<i32>(i, 28), rows = rowCount(i);
   for (let m = slice(rows, thread, threads), end = slice(rows, thread + 1, threads); m < end; m++) {
-    const row = tokens ? load<i32>(tokens + (<usize>m << 2)) : position() + m;
+    const row = tokens ? load<i32>(tokens + (<usize>m << 2)) : positionOf(m);
     unpackRow(type, table, row, K, y + <usize>m * stride);
   }
 }

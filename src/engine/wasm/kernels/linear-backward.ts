@@ -5,7 +5,7 @@
  * they are kept in, to a panel in the thread's scratch memory: two groups of 16 columns, row after row, which is how the
  * forward kernels want the rows of a matrix. dW = dyᵀ x, 16 of its rows at a time, is written as f32 weights lie.
  */
-import { position, rowCount, sliceColumns } from "./control";
+import { positionOf, rowCount, sliceColumns } from "./control";
 import { unpackColumns } from "./embed";
 import { TILE, gemm, gemv } from "./linear-float";
 import { madd } from "./simd";
@@ -164,7 +164,7 @@ export function embedTable(i: usize, thread: i32, threads: i32): void {
     }
   }
   for (let m = 0; m < rows; m++) {
-    const row = tokens ? load<i32>(tokens + (<usize>m << 2)) : position() + m, from = dy + <usize>m * stride;
+    const row = tokens ? load<i32>(tokens + (<usize>m << 2)) : positionOf(m), from = dy + <usize>m * stride;
     const to = y + ((<usize>(row >> 4) * <usize>K) << 6) + (<usize>(row & 15) << 2);
     for (let k = <usize>first; k < <usize>last; k++) {
       const at = to + (k << 6);

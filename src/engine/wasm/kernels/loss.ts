@@ -2,7 +2,7 @@
  * Cross-entropy of each row of logits against its target: log Σ e^x - x[target], in nats; 0 where the target is negative.
  * Arguments: logits, targets (i32 each), y (one f32 a row), classes, row stride.
  */
-import { rowCount, slice } from "./control";
+import { SHARE, rowCount, slice } from "./control";
 import { exp1, exp4, lanemax } from "./simd";
 
 export function crossEntropy(i: usize, thread: i32, threads: i32): void {
@@ -41,19 +41,20 @@ function targeted(targets: usize, count: i32): i32 {
   return n;
 }
 
-/** The mean of the losses of rows that have a target; 0 if none has. Arguments: losses, targets, y. */
+/** weight · the mean of the losses of rows that have a target (0 if none has), + plus. Arguments: losses, targets, y, weight, plus. */
 export function mean(i: usize, thread: i32, threads: i32): void {
   if (thread != 0) return;
   const losses = <usize>load<i32>(i, 8), targets = <usize>load<i32>(i, 12), rows = rowCount(i);
   let sum: f64 = 0;
   for (let m = 0; m < rows; m++) sum += <f64>load<f32>(losses + (<usize>m << 2));
-  store<f32>(<usize>load<i32>(i, 16), <f32>(sum / <f64>max(1, targeted(targets, rows))));
+  const mean = <f64>load<f32>(i, 20) * (sum / <f64>max(1, targeted(targets, rows))), plus = <usize>load<i32>(i, 24);
+  store<f32>(<usize>load<i32>(i, 16), <f32>(plus ? mean + <f64>load<f32>(plus) : mean));
 }
 
-/** The gradient of that mean with respect to each row's loss. Arguments: targets, y (one f32 a row). */
+/** The gradient of the play's share of that mean with respect to each row's loss. Arguments: targets, y (one f32 a row), weight. */
 export function meanInput(i: usize, thread: i32, threads: i32): void {
   const targets = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 12), rows = rowCount(i);
-  const share: f32 = 1 / <f32>max(1, targeted(targets, rows));
+  const share = load<f32>(SHARE) * load<f32>(i, 16) / <f32>max(1, targeted(targets, rows));
   for (let m = slice(rows, thread, threads), end = slice(rows, thread + 1, threads); m < end; m++) {
     store<f32>(y + (<usize>m << 2), load<i32>(targets + (<usize>m << 2)) >= 0 ? share : 0);
   }

@@ -5,7 +5,7 @@
  *
  * Arguments: x, y, heads, head width, cos table, sin table (each [context, head width / 2] f32), stride (padded row, bytes).
  */
-import { position, rowCount, slice } from "./control";
+import { positionOf, rowCount, slice } from "./control";
 
 export function rope(i: usize, thread: i32, threads: i32): void {
   const x = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 12), heads = load<i32>(i, 16), width = load<i32>(i, 20);
@@ -13,7 +13,7 @@ export function rope(i: usize, thread: i32, threads: i32): void {
   const half = <usize>width << 1, total = rowCount(i) * heads, used = <usize>(heads * width) << 2;
   for (let at = slice(total, thread, threads), end = slice(total, thread + 1, threads); at < end; at++) {
     const row = at / heads, head = at % heads;
-    const offset = <usize>row * stride + ((<usize>(head * width)) << 2), table = <usize>(position() + row) * half;
+    const offset = <usize>row * stride + ((<usize>(head * width)) << 2), table = <usize>positionOf(row) * half;
     turn(x + offset, y + offset, half, cosines + table, sines + table);
     if (head == heads - 1) memory.fill(y + <usize>row * stride + used, 0, stride - used);
   }

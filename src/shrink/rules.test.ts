@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Similarity } from "../measure/similarity.ts";
 import { angular } from "./angular.ts";
 import { influence } from "./influence.ts";
-import { methods } from "./methods.ts";
+import { rules } from "./rules.ts";
 
 function similarity(scores: readonly number[], distances: readonly (readonly number[])[] = []): Similarity {
   return {
@@ -25,32 +25,32 @@ const anySimilarity = fc.integer({ min: 2, max: 12 }).chain((steps) => {
     .map(([scores, distances]) => similarity(scores, distances));
 });
 
-describe.each(methods)("$name", (method) => {
+describe.each(rules)("$name", (rule) => {
   it("chooses as many distinct steps as asked, ascending, all of the schedule, and always the same", () => {
     fc.assert(
       fc.property(anySimilarity, fc.nat(), (measured, n) => {
         const drop = 1 + (n % (measured.steps - 1));
-        const chosen = method.choose(measured, drop);
+        const chosen = rule.choose(measured, drop);
         expect(chosen).toHaveLength(drop);
         expect(chosen).toEqual([...new Set(chosen)].sort((a, b) => a - b));
         expect(chosen.every((step) => Number.isInteger(step) && step >= 0 && step < measured.steps)).toBe(true);
-        expect(method.choose(measured, drop)).toEqual(chosen);
+        expect(rule.choose(measured, drop)).toEqual(chosen);
       }),
     );
   });
 
   it.each([0, -1, 1.5, Number.NaN, 3, 4])("refuses to drop %d of 3", (drop) => {
     const measured = similarity([1, 1, 1], [[1, 1, 1], [1, 1], [1]]);
-    expect(() => method.choose(measured, drop)).toThrow(expect.objectContaining({ code: "drop-count" }));
+    expect(() => rule.choose(measured, drop)).toThrow(expect.objectContaining({ code: "drop-count" }));
   });
 
   it("refuses to drop the only step", () => {
-    expect(() => method.choose(similarity([1], [[1]]), 1)).toThrow("1 of the 1 steps");
+    expect(() => rule.choose(similarity([1], [[1]]), 1)).toThrow("1 of the 1 steps");
   });
 
   it("has a name of its own and says where it comes from", () => {
-    expect(methods.filter(({ name }) => name === method.name)).toEqual([method]);
-    expect(method.paper).toMatch(/arXiv \d{4}\.\d{5}/);
+    expect(rules.filter(({ name }) => name === rule.name)).toEqual([rule]);
+    expect(rule.paper).toMatch(/arXiv \d{4}\.\d{5}/);
   });
 });
 

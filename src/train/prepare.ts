@@ -1,0 +1,102 @@
+/** From a training file to what is trained and what it is trained on: tokenizer, tokens on disk, model. */
+import { join, resolve } from "node:path";
+import { inputError } from "../errors.ts";
+import { type CorpusFiles, inspectCorpus, type Reading, readCorpus } from "../text/corpus.ts";
+import { BYTE_VOCABULARY, newTokenizer } from "../text/new-tokenizer.ts";
+import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import { countWords, trainBytePairs } from "../text/train-byte-pairs.ts";
+import { readJsonObject } from "../weights/node-file.ts";
+import { replaceText } from "../weights/replace-file.ts";
+import { modelOf, type NewModel, type TrainingConfig } from "./config.ts";
+import { requireSequence, type TokenizedCorpus, tokenizeCorpus } from "./token-file.ts";
+
+/** Characters of the corpus that byte pairs are trained on; more would change few of them. */
+const MOST_FOR_BYTE_PAIRS = 200_000_000;
+const MAX_TOKENIZER_BYTES = 256 << 20;
+
+export interface Prepared {
+  readonly tokenizer: Tokenizer;
+  readonly corpus: TokenizedCorpus;
+  readonly model: NewModel;
+}
+
+export interface PrepareOptions extends Reading {
+  /** The folder of a run: the tokenizer is kept there, and the tokens in `tokens`. */
+  readonly folder: string;
+  /** Take the tokenizer that the folder has, for the run goes on. */
+  readonly resume?: boolean;
+}
+
+/** Throws what reading the corpus, the tokenizer and the config can throw, `corpus-small` and `tokenizer-mismatch`. */
+export async function prepare(
+  config: TrainingConfig,
+  { folder, resume = false, ...reading }: PrepareOptions,
+): Promise<Prepared> {
+  const { data, training } = config;
+  const held = typeof data.validation === "number" ? data.validation : corpusFiles(config, data.validation);
+  const files = corpusFiles(config, data.files);
+  const facts = await inspectCorpus(files, reading);
+  const kept = resume ? await tokenizerIn(folder) : undefined;
+  const tokenizer = kept ?? (await makeTokenizer(config, files, reading));
+  const wanted = config.model.vocab_size;
+  if (wanted !== undefined && wanted < tokenizer.vocabSize) {
+    throw inputError(
+      "tokenizer-mismatch",
+      `${config.path}: model.vocab_size: ${wanted} rows are too few for the ${tokenizer.vocabSize} tokens of the tokenizer`,
+      "Leave it out, or make it larger.",
+    );
+  }
+  if (kept === undefined) {
+    for (const [name, text] of Object.entries(tokenizer.files())) await replaceText(join(folder, name), text);
+  }
+  const corpus = await tokenizeCorpus(join(folder, "tokens"), { files, facts, validation: held }, tokenizer, reading);
+  requireSequence(corpus, training.length, held !== 0);
+  return { tokenizer, corpus, model: modelOf(config, tokenizer.vocabSize) };
+}
+
+function corpusFiles({ data, folder }: TrainingConfig, paths: string | readonly string[]): CorpusFiles {
+  const list = typeof paths === "string" ? [paths] : paths;
+  return { paths: list.map((path) => resolve(folder, path)), field: data.field, separator: data.separator };
+}
+
+async function makeTokenizer(
+  { tokenizer, folder }: TrainingConfig,
+  files: CorpusFiles,
+  reading: Reading,
+): Promise<Tokenizer> {
+  if (tokenizer === "bytes") return newTokenizer();
+  if (typeof tokenizer === "string") return existingTokenizer(resolve(folder, tokenizer));
+  const counts = new Map<string, number>();
+  let read = 0;
+  for await (const { text } of readCorpus(files, { ...reading, label: "counting words" })) {
+    countWords(text, counts);
+    read += text.length;
+    if (read >= MOST_FOR_BYTE_PAIRS) break;
+  }
+  return newTokenizer(trainBytePairs(counts, tokenizer.bpe - BYTE_VOCABULARY));
+}
+
+/** A tokenizer.json, or the one of a model folder, with what stands beside it. */
+async function existingTokenizer(path: string): Promise<Tokenizer> {
+  const folder = await tokenizerIn(path);
+  if (folder !== undefined) return folder;
+  const tokenizer = await readJsonObject(path, MAX_TOKENIZER_BYTES);
+  const config = (await optionalJson(join(path, "../tokenizer_config.json"))) ?? {};
+  return openTokenizer({ kind: "huggingface", tokenizer, config });
+}
+
+async function tokenizerIn(folder: string): Promise<Tokenizer | undefined> {
+  const tokenizer = await optionalJson(join(folder, "tokenizer.json"));
+  if (tokenizer === undefined) return undefined;
+  const config = (await optionalJson(join(folder, "tokenizer_config.json"))) ?? {};
+  return openTokenizer({ kind: "huggingface", tokenizer, config });
+}
+
+async function optionalJson(path: string): Promise<Record<string, unknown> | undefined> {
+  try {
+    return await readJsonObject(path, MAX_TOKENIZER_BYTES);
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "file-missing") return undefined;
+    throw error;
+  }
+}

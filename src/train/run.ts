@@ -1,0 +1,222 @@
+/**
+ * A run: from a training file to a model folder. What happens between the steps stands in trainer.ts; here everything is put together that
+ * it needs, and put away.
+ */
+import { cpus } from "node:os";
+import { nodeHost } from "../engine/wasm/node-host.ts";
+import { ParameterStore } from "../engine/wasm/parameter-store.ts";
+import { WasmPlayer } from "../engine/wasm/player.ts";
+import { inputError, RefrainError } from "../errors.ts";
+import { generate } from "../generate/generate.ts";
+import { initialValues } from "../model/initialize.ts";
+import { ropeTable } from "../model/rope.ts";
+import { Session } from "../model/session.ts";
+import { trainingNetwork } from "../model/training-network.ts";
+import type { OnProgress } from "../progress.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { type Batch, Windows } from "./batches.ts";
+import type { NewModel, TrainingConfig } from "./config.ts";
+import { parameterOptions } from "./groups.ts";
+import { Learner } from "./learner.ts";
+import { describeLearner, type LearnerPlan, planLearner, refuseLearnerIfTooLarge } from "./learner-plan.ts";
+import { prepare } from "./prepare.ts";
+import { rateSchedule } from "./rate.ts";
+import { configHash, openRunFolder, removeRunState, runFiles } from "./run-folder.ts";
+import { type Identity, openRun, saveRun } from "./run-state.ts";
+import { type LogEntry, type Trained, train } from "./trainer.ts";
+import { TrainingLog } from "./training-log.ts";
+import { writeModel } from "./write-model.ts";
+
+/** Tokens of a sample. */
+const SAMPLE_TOKENS = 64;
+
+export interface RunOptions {
+  /** The folder that becomes the model. */
+  readonly out: string;
+  readonly resume?: boolean;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+  /** What a person who waits wants to know as it comes: the plan of memory, samples. */
+  readonly note?: ((text: string) => void) | undefined;
+  /** Writes what belongs to the model's folder besides, e.g. a report; called before the run counts as finished. */
+  readonly report?: ((result: RunResult) => Promise<void>) | undefined;
+}
+
+export interface RunResult extends Trained {
+  readonly out: string;
+  readonly model: NewModel;
+  readonly parameters: number;
+  readonly engine: string;
+  readonly memory: LearnerPlan["memory"];
+  /** Tokens that are trained on, and that are held out. */
+  readonly corpus: { readonly train: number; readonly heldOut: number };
+  readonly runSteps: number;
+  readonly log: readonly LogEntry[];
+  readonly machine: string;
+}
+
+/**
+ * Trains what the file describes and writes the model. Throws what `prepare`, `openRunFolder`, `train` and writing throw;
+ * `run-data` where a run would go on with other data.
+ */
+export async function runTraining(config: TrainingConfig, options: RunOptions): Promise<RunResult> {
+  const { out, resume = false, signal, onProgress, note } = options;
+  await openRunFolder(out, config, resume);
+  const files = runFiles(out);
+  const saved = resume ? await openRun(files.checkpoint) : undefined;
+  try {
+    const { tokenizer, corpus, model } = await prepare(config, { folder: out, resume, signal, onProgress });
+    const identity: Identity = { config: configHash(config), data: corpus.sha256 };
+    if (saved !== undefined && saved.identity.data !== identity.data) {
+      throw inputError(
+        "run-data",
+        `${out} was trained on other data: the files of ${config.path} have changed since`,
+        "Put the files back as they were, or begin a new run in another folder.",
+      );
+    }
+    const { training } = config;
+    const { sequences, length, accumulation } = training;
+    const player = await WasmPlayer.create(nodeHost, options.threads === undefined ? {} : { threads: options.threads });
+    const windows = await Windows.open(corpus.train, { sequences, length });
+    const heldWindows = await Windows.open(corpus.validation, { sequences, length });
+    try {
+      const planned = planTraining(config, model, player.threads);
+      note?.(describeLearner(planned));
+      refuseLearnerIfTooLarge(planned, nodeHost.availableMemory());
+      const { learner, store } = newLearner(config, model, planned, player);
+      await saved?.restore(learner);
+      if (saved) note?.(`going on after step ${saved.steps}`);
+      else if (resume) note?.("there is no checkpoint yet: beginning anew");
+
+      const steps = runLength(training, windows.count);
+      const every = Math.max(1, Math.ceil(steps / 10));
+      const log = await TrainingLog.open(files.log, learner.steps);
+      try {
+        const trained = await train(learner, {
+          steps,
+          accumulation,
+          batches: windows.shuffled(training.seed),
+          rate: rateSchedule({
+            shape: training.rateSchedule,
+            rate: training.rate,
+            steps,
+            warmup: training.warmup ?? Math.ceil(steps / 20),
+            cooldown: training.cooldown ?? Math.ceil(steps / 5),
+            final: training.finalRate ?? (training.rateSchedule === "warmup-stable-decay" ? 0 : 0.1),
+          }),
+          clip: training.clip === 0 ? undefined : training.clip,
+          heldOut: await heldOut(heldWindows, corpus.validation.tokens, training.evaluateTokens),
+          evaluateEvery: training.evaluateEvery ?? every,
+          save: () => saveRun(files.checkpoint, learner, identity).catch(explainFailedSave),
+          saveEvery: training.saveEvery ?? training.evaluateEvery ?? every,
+          sample: () => sample(player, store, model, tokenizer, training.prompt, learner.steps),
+          sampleEvery: training.sampleEvery ?? training.evaluateEvery ?? every,
+          log: async (entry) => {
+            await log.write(entry);
+            if ("sample" in entry) note?.(`step ${entry.step}: ${JSON.stringify(training.prompt + entry.sample)}`);
+          },
+          signal,
+          onProgress,
+        });
+        const result: RunResult = {
+          ...trained,
+          out,
+          model,
+          parameters: learner.trained.reduce((sum, { rows, columns }) => sum + rows * columns, 0),
+          engine: player.describe(),
+          memory: planned.memory,
+          corpus: { train: corpus.train.tokens, heldOut: corpus.validation.tokens },
+          runSteps: steps,
+          log: log.entries,
+          machine: machineInWords(),
+        };
+        await options.report?.(result);
+        await writeModel(out, model, tokenizer, (parameter) => store.read(parameter));
+        await removeRunState(out);
+        return result;
+      } finally {
+        await log.close();
+      }
+    } finally {
+      await Promise.all([windows.close(), heldWindows.close()]);
+      await player.close();
+    }
+  } finally {
+    await saved?.close();
+  }
+}
+
+/** The graph of the model's loss and gradients, and the memory that learning takes. */
+export function planTraining({ training }: TrainingConfig, { config, steps }: NewModel, threads: number): LearnerPlan {
+  const { sequences, length, recompute } = training;
+  const table = ropeTable(config.rope, config.headWidth, length);
+  const { graph } = trainingNetwork(config, steps, { table, trained: () => true, recompute });
+  return planLearner(graph, { sequences, length, threads });
+}
+
+/** A learner with first weights. */
+function newLearner(
+  { training, path }: TrainingConfig,
+  { steps, json }: NewModel,
+  planned: LearnerPlan,
+  player: WasmPlayer,
+): { learner: Learner; store: ParameterStore } {
+  const store = new ParameterStore(player);
+  const [beta1, beta2] = training.betas;
+  const group = parameterOptions(planned.trained, training.weightDecay, training.groups, path);
+  const learner = new Learner(player, store, planned, { beta1, beta2, epsilon: training.epsilon, group });
+  const deviation = json.initializer_range as number;
+  for (const parameter of learner.trained) {
+    learner.writeParameter(parameter, initialValues(parameter, steps, { seed: training.seed, deviation }));
+  }
+  return { learner, store };
+}
+
+/** Steps of the run. An epoch is as many as read every window once, rounded up. */
+export function runLength(training: TrainingConfig["training"], windows: number): number {
+  const { sequences, length, accumulation } = training;
+  if (training.steps !== undefined) return training.steps;
+  if (training.tokens !== undefined) return Math.ceil(training.tokens / (sequences * length * accumulation));
+  return Math.max(1, Math.ceil(((training.epochs ?? 1) * windows) / (sequences * accumulation)));
+}
+
+async function heldOut(windows: Windows, tokens: number, most: number): Promise<Batch[] | undefined> {
+  return tokens < 2 ? undefined : windows.spread(most);
+}
+
+async function sample(
+  player: WasmPlayer,
+  store: ParameterStore,
+  { config, steps }: NewModel,
+  tokenizer: Tokenizer,
+  prompt: string,
+  seed: number,
+): Promise<string> {
+  const session = new Session(player, store, config, steps, { contextLength: Math.min(config.contextLength, 512) });
+  try {
+    let text = "";
+    const tokens = prompt === "" ? [tokenizer.bos ?? tokenizer.stops[0] ?? 0] : tokenizer.encode(prompt);
+    const maxTokens = Math.min(SAMPLE_TOKENS, session.contextLength - tokens.length);
+    if (maxTokens < 1) return text;
+    for await (const piece of generate(session, tokenizer, tokens, { maxTokens, seed })) text += piece;
+    return text;
+  } finally {
+    session.dispose();
+  }
+}
+
+function explainFailedSave(error: unknown): never {
+  if (RefrainError.is(error) && error.kind === "failure") {
+    throw new RefrainError("failure", error.code, `the checkpoint was not written: ${error.message}`, {
+      help: `${error.help ?? ""} The checkpoint before is as it was; the same command with --resume goes on from it.`.trim(),
+      cause: error,
+    });
+  }
+  throw error;
+}
+
+function machineInWords(): string {
+  const [processor] = cpus();
+  return `${processor?.model.trim() ?? "unknown processor"}, ${cpus().length} cores, Node ${process.version}`;
+}
