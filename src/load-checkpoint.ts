@@ -7,9 +7,11 @@ import type { Host } from "./engine/wasm/host.ts";
 import { ParameterStore } from "./engine/wasm/parameter-store.ts";
 import { WasmPlayer } from "./engine/wasm/player.ts";
 import { inputError } from "./errors.ts";
+import { bindAdapter, placeAdapter } from "./model/adapter-values.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { refuseIfTooLarge } from "./model/fit.ts";
 import { findTensor, loadWeights, storageType, type WeightChoice } from "./model/load-weights.ts";
+import type { BoundAdapter } from "./model/merge-adapter.ts";
 import { parametersPlayed } from "./model/network.ts";
 import { readConfig } from "./model/read-config.ts";
 import { planSession } from "./model/session.ts";
@@ -21,6 +23,7 @@ import { validateSchedule } from "./schedule/validate.ts";
 import { openTokenizer, type Tokenizer } from "./text/tokenizer.ts";
 import type { Checkpoint } from "./weights/checkpoint.ts";
 import type { EditedCheckpoint } from "./weights/edited-checkpoint.ts";
+import type { StoredAdapter } from "./weights/peft.ts";
 
 /** How weights are kept in memory. `q8` and `q4` are blocks of 32 with one scale each (GGUF's Q8_0 and Q4_0). */
 export type WeightType = "f32" | "f16" | "q8" | "q4";
@@ -55,6 +58,8 @@ export interface Loaded {
   readonly cache: CacheType;
   /** How weights are kept: "file", as near to the file's own types as the engine has. */
   readonly weights: WeightChoice;
+  /** What its linear maps are adapted with. */
+  readonly adapter?: (BoundAdapter & { readonly steps: Steps }) | undefined;
   /** What makes the model of what is at `path`; absent where nothing was changed. */
   readonly edit?: Edit | undefined;
   /** Frees the weights. */
@@ -158,11 +163,29 @@ export async function loadEdited(
     };
     base.models++;
     const all: Edit = (source) => edit(base.edit ? base.edit(source) : source);
-    return { loaded: { ...base, config, store, edit: all, close, models: 0 }, steps };
+    return { loaded: { ...base, config, store, adapter: undefined, edit: all, close, models: 0 }, steps };
   } catch (error) {
     store.dispose();
     throw error;
   } finally {
     await checkpoint.close();
   }
+}
+
+/** Puts an adapter beside the weights of `base`, which stays in memory as long as the new model does. `path` stands in messages. */
+export function loadAdapter(base: Loaded, steps: Steps, stored: StoredAdapter, path: string): Loaded {
+  const { adapter, values } = bindAdapter(stored, base.config, steps, { path });
+  const store = new ParameterStore(base.player, base.store);
+  try {
+    placeAdapter(store, adapter, values);
+  } catch (error) {
+    store.dispose();
+    throw error;
+  }
+  const close = async () => {
+    store.dispose();
+    if (--base.models === 0) await base.close();
+  };
+  base.models++;
+  return { ...base, store, adapter: { adapter, values, steps }, close, models: 0 };
 }

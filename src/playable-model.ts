@@ -4,6 +4,7 @@ import { parameterBytes } from "./engine/parameter.ts";
 import { inputError } from "./errors.ts";
 import { type GenerateOptions, type GenerateStats, generate } from "./generate/generate.ts";
 import { type Loaded, resolveSchedule } from "./load-checkpoint.ts";
+import { refuseOtherSteps } from "./model/adapter-values.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { parametersPlayed } from "./model/network.ts";
 import { Session, type SessionOptions } from "./model/session.ts";
@@ -82,8 +83,14 @@ export class PlayableModel {
 
   /** A sequence of tokens with a cache of its own; dispose of it when done. */
   session(options: SessionOptions = {}): Session {
-    const { player, store, config, contextLength, cache } = this.loaded;
-    return new Session(player, store, config, this.steps, { contextLength, cache, ...options });
+    const { player, store, config, contextLength, cache, adapter } = this.loaded;
+    const own = { contextLength, cache, adapter: adapter?.adapter };
+    return new Session(player, store, config, this.steps, { ...own, ...options });
+  }
+
+  /** Where its weights are, for graphs that are no sessions. The model's own: not to be disposed of. */
+  get memory(): Pick<Loaded, "player" | "store"> {
+    return this.loaded;
   }
 
   /** The same weights in memory, another order of play. */
@@ -111,6 +118,8 @@ export class PlayableModel {
   /** The steps of a schedule of which every block is in memory. */
   protected stepsOf(text: string): Steps {
     const steps = resolveSchedule(this.config, text);
+    const { adapter } = this.loaded;
+    if (adapter) refuseOtherSteps(adapter.adapter, adapter.steps, steps, "the adapter");
     const missing = parametersPlayed(this.config, steps).find((parameter) => !this.loaded.store.has(parameter));
     if (missing === undefined) return steps;
     throw inputError(

@@ -3,13 +3,25 @@
  * The command line is a thin face over this file; `web.ts` is the door for browsers.
  */
 import { nodeHost } from "./engine/wasm/node-host.ts";
-import { type Edit, type LoadOptions, loadCheckpoint, loadEdited } from "./load-checkpoint.ts";
+import {
+  type Edit,
+  type LoadOptions as LoadAnywhere,
+  loadAdapter,
+  loadCheckpoint,
+  loadEdited,
+} from "./load-checkpoint.ts";
 import type { SaveOptions } from "./model/save-model.ts";
 import { PlayableModel } from "./playable-model.ts";
 import type { Checkpoint } from "./weights/checkpoint.ts";
 import { openCheckpoint } from "./weights/open.ts";
+import type { StoredAdapter } from "./weights/peft.ts";
 
-export { type Edit, type LoadOptions, resolveSchedule, type WeightType } from "./load-checkpoint.ts";
+export { type Edit, resolveSchedule, type WeightType } from "./load-checkpoint.ts";
+
+export interface LoadOptions extends LoadAnywhere {
+  /** A folder with a LoRA adapter, as PEFT and `refrain heal` write it, to be played with; it brings its schedule where none is given. */
+  readonly adapter?: string | undefined;
+}
 
 /**
  * Loads a model by path (a Hugging Face folder, a .gguf, a llama2.c .bin) or as `hf:org/name[/file]`.
@@ -17,10 +29,18 @@ export { type Edit, type LoadOptions, resolveSchedule, type WeightType } from ".
  * not fit this machine, a schedule that names unknown blocks.
  */
 export async function load(name: string, options: LoadOptions = {}): Promise<Model> {
-  const { onProgress, signal } = options;
+  const { onProgress, signal, adapter } = options;
+  const stored = adapter === undefined ? undefined : await (await import("./weights/peft.ts")).readPeft(adapter);
   const checkpoint = await openCheckpoint(name, { onProgress, signal });
-  const { loaded, steps } = await loadCheckpoint(checkpoint, nodeHost, name, options);
-  return new Model(loaded, steps);
+  const schedule = options.schedule ?? stored?.schedule;
+  const { loaded, steps } = await loadCheckpoint(checkpoint, nodeHost, name, { ...options, schedule });
+  const model = new Model(loaded, steps);
+  if (!stored) return model;
+  try {
+    return model.withAdapter(stored, adapter!);
+  } finally {
+    await model.dispose();
+  }
 }
 
 /** A model on disk: it can also be edited, and written to disk. Models are made by `load`, `withSchedule` and `edited`. */
@@ -36,6 +56,20 @@ export class Model extends PlayableModel {
   async edited(edit: Edit, schedule: string, options: Pick<LoadOptions, "onProgress" | "signal"> = {}): Promise<Model> {
     const { loaded, steps } = await loadEdited(this.loaded, await this.open(), edit, { ...options, schedule });
     return new Model(loaded, steps);
+  }
+
+  /** The same weights in memory, played with an adapter that was read from `path` (weights/peft.ts); several share one base. */
+  withAdapter(stored: StoredAdapter, path: string): Model {
+    return new Model(loadAdapter(this.loaded, this.steps, stored, path), this.steps);
+  }
+
+  /** The model with its adapter folded into its weights; where each step has its own, with a block for each step. */
+  async merged(options: Pick<LoadOptions, "onProgress" | "signal"> = {}): Promise<Model> {
+    const { adapter, config } = this.loaded;
+    if (!adapter) throw new Error("merged: this model has no adapter");
+    const { mergeAdapter } = await import("./model/merge-adapter.ts");
+    const { edit, schedule } = mergeAdapter(config, this.steps, adapter);
+    return this.edited(edit, schedule, options);
   }
 
   /** The same model and schedule loaded once more, e.g. with weights of another type. */
@@ -54,6 +88,7 @@ export class Model extends PlayableModel {
 
   /** Writes a Hugging Face folder, or nothing at all: see model/save-model.ts. */
   async save(folder: string, options: SaveOptions = {}): Promise<void> {
+    if (this.loaded.adapter) throw new Error("save: merge the adapter first");
     const checkpoint = await this.open();
     try {
       const extraFiles = { ...this.tokenizer?.files(), ...options.extraFiles };

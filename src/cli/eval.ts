@@ -15,6 +15,7 @@ export const command = defineRefrainCommand({
     ...perplexityOptions,
     tokens: tokensOption,
     schedule: modelOptions.schedule,
+    adapter: modelOptions.adapter,
     weights: modelOptions.weights,
     cache: modelOptions.cache,
     threads: modelOptions.threads,

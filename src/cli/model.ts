@@ -7,15 +7,26 @@ export async function withModel<T>(
   name: string,
   {
     schedule,
+    adapter,
     weights,
     cache,
     threads,
     context,
-  }: Omit<ValuesOf<typeof modelOptions>, "cache"> & Partial<Pick<ValuesOf<typeof modelOptions>, "cache">>,
+  }: Omit<ValuesOf<typeof modelOptions>, "cache" | "adapter"> &
+    Partial<Pick<ValuesOf<typeof modelOptions>, "cache" | "adapter">>,
   { signal, onProgress }: Pick<CommandContext, "signal" | "onProgress">,
   work: (model: Model) => Promise<T>,
 ): Promise<T> {
-  const model = await load(name, { schedule, weights, cache, threads, contextLength: context, signal, onProgress });
+  const model = await load(name, {
+    schedule,
+    adapter,
+    weights,
+    cache,
+    threads,
+    contextLength: context,
+    signal,
+    onProgress,
+  });
   try {
     return await work(model);
   } finally {

@@ -149,6 +149,7 @@ const CACHES: readonly CacheType[] = ["f32", "q8"];
 /** What commands that play a model take. */
 export const modelOptions = {
   schedule: text({ hint: "SCHEDULE", description: 'play the blocks in this order, e.g. "each(0-14)x2"' }),
+  adapter: text({ hint: "FOLDER", description: "play with a LoRA adapter, as `refrain heal` and PEFT write it" }),
   weights: choice(WEIGHTS, { description: "how weights are kept in memory (default: as in the file)" }),
   cache: choice(CACHES, { description: "how keys and values are kept in memory (default: f32)" }),
   threads: integer({

@@ -7,14 +7,14 @@ import { choiceInWords } from "../report/similarity-report.ts";
 import { textTable } from "../report/table.ts";
 import { describe } from "../schedule/describe.ts";
 import { halves } from "../schedule/edits.ts";
-import { printSteps } from "../schedule/print.ts";
+import { renumber } from "../schedule/unroll.ts";
 import type { Amount } from "../shrink/amount.ts";
 import { angularMethod } from "../shrink/by-similarity.ts";
 import type { Method, Shrunk } from "../shrink/method.ts";
 import { methods } from "../shrink/methods.ts";
 import { shrinkRecord } from "../shrink/record.ts";
 import { runMethod } from "../shrink/run-method.ts";
-import { requireFree, type Written, writeAndVerify } from "../shrink/shrink.ts";
+import { carryOut, requireFree, type Written, writeAndVerify } from "../shrink/shrink.ts";
 import { readText } from "../text/read-text.ts";
 import { defineRefrainCommand } from "./define.ts";
 import { methodOptions, valuesOf } from "./method-options.ts";
@@ -71,12 +71,14 @@ export const command = defineRefrainCommand({
       const told = { ...request, window, windows, weights, signal, onProgress };
       const found = chooses ? await runMethod(model, told) : undefined;
       const { shrunk: choice, record: method } = found ?? {};
-      const written = model.withSchedule(choice ? printSteps(choice.steps) : model.schedule);
+      const written = await carryOut(model, choice ?? { steps: model.steps }, { signal, onProgress });
       try {
         const record = shrinkRecord(written, unrolled, choice, method);
         const safe = await writeAndVerify(written, out, record, { unrolled, overwrite, threads, signal, onProgress });
         await found?.forget();
-        const inWords = describe(written.steps, model.config.blocks);
+        // Blocks that a method made have numbers that nobody else knows.
+        const { steps, kept } = renumber(written.steps);
+        const inWords = choice?.edit ? describe(steps, kept.length) : describe(written.steps, model.config.blocks);
         const whole = resolveSchedule(model.config, undefined);
         const parameters = {
           source: modelCost(model.config, whole).uniqueParameters,

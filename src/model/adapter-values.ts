@@ -32,7 +32,8 @@ export function bindAdapter(
       "Name the model that it was made for.",
     );
   };
-  refuseOtherSteps(stored, steps, path);
+  const own = stored.schedule === undefined ? undefined : expand(parseSchedule(stored.schedule));
+  refuseOtherSteps(stored, own, steps, path);
   const values = new Map<string, Float32Array>();
   const pairs = stored.pairs.map(({ module, step, a, b }) => {
     const weight = weights.get(module);
@@ -54,16 +55,20 @@ function linearWeights(config: ModelConfig) {
   return [...blocks.flat(), ...family.outer(config).filter(({ part }) => part === "head")];
 }
 
-/** Pairs of steps mean something only in the schedule that they were trained with. */
-function refuseOtherSteps({ pairs, schedule }: StoredAdapter, steps: Steps, path: string): void {
+/** Pairs of steps mean something only in the schedule that they were made for: `own`. */
+export function refuseOtherSteps(
+  { pairs }: { readonly pairs: readonly { readonly step?: number | undefined }[] },
+  own: Steps | undefined,
+  steps: Steps,
+  what: string,
+): void {
   if (pairs.every(({ step }) => step === undefined)) return;
-  const own = schedule === undefined ? undefined : printSteps(expand(parseSchedule(schedule)));
-  const played = printSteps(steps);
-  if (own === played) return;
+  const [made, played] = [own && printSteps(own), printSteps(steps)];
+  if (made === played) return;
   throw inputError(
     "adapter-schedule",
-    `${path} adapts the steps of ${own === undefined ? "a schedule that it does not name" : `"${own}"`}, but "${played}" is played`,
-    ...(own === undefined ? [] : [`Play its own schedule: --schedule "${own}".`]),
+    `${what} adapts the steps of ${made === undefined ? "a schedule that it does not name" : `"${made}"`}, but "${played}" is played`,
+    ...(made === undefined ? [] : [`Play its own schedule: --schedule "${made}".`]),
   );
 }
 

@@ -10,7 +10,7 @@ import { storedRows } from "../weights/computed-tensor.ts";
 import { openCheckpoint } from "../weights/open.ts";
 import { parseConfig } from "./config.ts";
 import { familyOf } from "./families.ts";
-import { meanOf, mixBlocks, oneBlock } from "./mix-blocks.ts";
+import { describeMixes, meanOf, mixBlocks, oneBlock } from "./mix-blocks.ts";
 
 let parent: string;
 beforeAll(async () => {
@@ -136,6 +136,16 @@ describe("the config of a model with mixed blocks", () => {
     const checkpoint = { config, path: "x", tensors: new Map() } as unknown as Checkpoint;
     const mixing = () => mixBlocks(checkpoint, parsed, mixes);
     expect(mixing).toThrow(expect.objectContaining({ code: "tensor-missing" }));
+  });
+});
+
+it("mixes can be read in a record", () => {
+  expect(describeMixes(mixes, 30)).toEqual({
+    "30": { attention: "2·1 − 0; norms 0", ffn: "1; norms 0" },
+    "31": { attention: "0.5·0 + 0.5·1; norms 0.5·0 + 0.5·1", ffn: "0.5·0 + 0.5·1; norms 1" },
+  });
+  expect(describeMixes([{ ffn: { weights: [{ block: 3, weight: -2 }], norms: oneBlock(3) } }], 4)).toEqual({
+    "4": { ffn: "−2·3; norms 3" },
   });
 });
 

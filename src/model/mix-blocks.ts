@@ -39,6 +39,26 @@ export function meanOf(blocks: readonly number[]): Mix {
   return [...uses].map(([block, count]) => ({ block, weight: count / blocks.length }));
 }
 
+/** For records: by the number of each new block, what it is made of, "2·14 − 13" and the like. */
+export function describeMixes(mixes: readonly BlockMix[], blocks: number): Record<string, Record<string, string>> {
+  const half = (name: string, mix: HalfMix | undefined) =>
+    mix ? [[name, `${inWords(mix.weights)}; norms ${inWords(mix.norms)}`] as const] : [];
+  return Object.fromEntries(
+    mixes.map(({ attention, ffn }, i) => [
+      `${blocks + i}`,
+      Object.fromEntries([...half("attention", attention), ...half("ffn", ffn)]),
+    ]),
+  );
+}
+
+function inWords(mix: Mix): string {
+  const terms = mix.map(({ block, weight }, i) => {
+    const size = Math.abs(weight) === 1 ? `${block}` : `${Math.abs(weight)}·${block}`;
+    return i === 0 ? (weight < 0 ? `−${size}` : size) : weight < 0 ? ` − ${size}` : ` + ${size}`;
+  });
+  return terms.join("");
+}
+
 /** `checkpoint` with block config.blocks + i made of `mixes[i]`. `config` is that of `checkpoint`. */
 export function mixBlocks(checkpoint: Checkpoint, config: ModelConfig, mixes: readonly BlockMix[]): EditedCheckpoint {
   const tensors = new Map<string, ComputedTensor | StoredTensor>();
@@ -50,7 +70,8 @@ export function mixBlocks(checkpoint: Checkpoint, config: ModelConfig, mixes: re
       tensors.set(parameter.name, mixTensor(checkpoint, config, parameter, terms));
     }
   }
-  return editedCheckpoint(checkpoint, { tensors, config: extendedConfig(checkpoint.config, config, mixes) });
+  const like = mixes.map(({ attention, ffn }) => (attention ?? ffn)!.norms[0]!.block);
+  return editedCheckpoint(checkpoint, { tensors, config: extendedConfig(checkpoint.config, config, like) });
 }
 
 function mixTensor(
@@ -69,20 +90,19 @@ function mixTensor(
   return weightedSum(checkpoint, parameter.name, terms);
 }
 
-/** The config of a model with more blocks. The attention of each sees what that of its first source sees. */
-function extendedConfig(
+/** The config of a model with more blocks: attention of the i-th of them sees what that of block `like[i]` sees. */
+export function extendedConfig(
   original: Readonly<Record<string, unknown>>,
   config: ModelConfig,
-  mixes: readonly BlockMix[],
+  like: readonly number[],
 ): Record<string, unknown> {
-  const like = mixes.map(({ attention, ffn }) => (attention ?? ffn)!.norms[0]!.block);
   const extended: Record<string, unknown> = { ...original };
   for (const [key, value] of Object.entries(original)) {
     // layer_types and the like: one entry a block.
     const listsBlocks = Array.isArray(value) && value.length === config.blocks && key.startsWith("layer");
     if (listsBlocks) extended[key] = [...value, ...like.map((block) => value[block])];
   }
-  extended[familyOf(config).blockCountKey] = config.blocks + mixes.length;
+  extended[familyOf(config).blockCountKey] = config.blocks + like.length;
   if (config.windows.some((window) => window !== undefined)) {
     extended.layer_types = [...config.windows.keys(), ...like].map((block) =>
       config.windows[block] === undefined ? "full_attention" : "sliding_attention",

@@ -20,9 +20,8 @@
  * Every random choice comes from an option `seed`: the same call must give the same bytes.
  */
 import type { OnProgress } from "../progress.ts";
-import type { Model } from "../refrain.ts";
+import type { Edit, Model } from "../refrain.ts";
 import type { Steps } from "../schedule/schedule.ts";
-import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Amount } from "./amount.ts";
 import type { MethodOptions, OptionValues } from "./method-options.ts";
 
@@ -67,7 +66,7 @@ export interface Shrunk {
    * The checkpoint with other weights, where the method changed some; computed from the source, so that it can be opened
    * as often as it is needed (to save it, to verify what was saved). Closing it closes the source.
    */
-  readonly edit?: (source: Checkpoint) => Checkpoint | Promise<Checkpoint>;
+  readonly edit?: Edit | undefined;
   /** Positions of the model's own steps (with `halves`, of its halves) that are gone, ascending; empty where none is. */
   readonly dropped: readonly number[];
   /** `dropped` counts attention and feed-forward halves. */

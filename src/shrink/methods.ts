@@ -1,6 +1,20 @@
 /** The methods that shrink a model; method.ts says what one is. A new one is one file beside this one and one line here. */
 import { angularMethod, influenceMethod } from "./by-similarity.ts";
+import { collapseMethod } from "./collapse.ts";
 import { deepest } from "./deepest.ts";
+import { growMethod } from "./grow.ts";
 import type { Method } from "./method.ts";
+import { replaceMethod } from "./replace.ts";
+import { taylorMethod } from "./taylor.ts";
+import { tieMethod } from "./tie.ts";
 
-export const methods: readonly Method[] = [angularMethod, influenceMethod, deepest];
+export const methods: readonly Method[] = [
+  angularMethod,
+  influenceMethod,
+  deepest,
+  collapseMethod,
+  tieMethod,
+  growMethod,
+  taylorMethod,
+  replaceMethod,
+];

@@ -9,9 +9,11 @@ import type { Similarity } from "../measure/similarity.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Model } from "../refrain.ts";
 import { dropSteps } from "../schedule/edits.ts";
+import { printSteps } from "../schedule/print.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import { openCheckpoint } from "../weights/open.ts";
 import { requireFreeFolder } from "../weights/save.ts";
+import type { Shrunk } from "./method.ts";
 import type { ShrinkRecord } from "./record.ts";
 import type { Rule } from "./rule.ts";
 import { type Verification, verifyWritten } from "./verify.ts";
@@ -25,6 +27,16 @@ export interface Choice {
 export function choose(steps: Steps, rule: Rule, similarity: Similarity, drop: number): Choice {
   const dropped = rule.choose(similarity, drop);
   return { steps: dropSteps(steps, dropped), dropped };
+}
+
+/** The model that a method decided for. It shares weights with `model`, which need not outlive it. */
+export function carryOut(
+  model: Model,
+  { steps, edit }: Pick<Shrunk, "steps" | "edit">,
+  options: Pick<WriteOptions, "signal" | "onProgress">,
+): Promise<Model> {
+  const schedule = printSteps(steps);
+  return edit ? model.edited(edit, schedule, options) : Promise.resolve(model.withSchedule(schedule));
 }
 
 export interface WriteOptions {

@@ -67,6 +67,41 @@ export function weightedSum(checkpoint: Checkpoint, name: string, terms: readonl
   });
 }
 
+/**
+ * Rows or columns of a stored tensor, in the order of `indices`, which ascend. Whole heads are to be picked where heads are
+ * interleaved.
+ */
+export function pick(
+  checkpoint: Checkpoint,
+  tensor: StoredTensor,
+  axis: "rows" | "columns",
+  indices: readonly number[],
+): ComputedTensor {
+  const { name, shape, interleavedHeads } = tensor;
+  const type = tensor.type === "F32" ? "F32" : "F16";
+  const columns = columnsOf(tensor);
+  if (axis === "columns") {
+    return computed(name, tensor, type, [...shape.slice(0, -1), indices.length], async (first, count) => {
+      const values = await storedRows(checkpoint, tensor, first, count);
+      const picked = new Float32Array(count * indices.length);
+      for (let row = 0; row < count; row++) {
+        for (const [i, index] of indices.entries()) picked[row * indices.length + i] = values[row * columns + index]!;
+      }
+      return picked;
+    });
+  }
+  const heads = interleavedHeads && (interleavedHeads * indices.length) / rowsOf(tensor);
+  const like = heads === undefined ? tensor : { ...tensor, interleavedHeads: heads };
+  return computed(name, like, type, [indices.length, columns], async (first, count) => {
+    const picked = new Float32Array(count * columns);
+    for (let at = 0, run = 1; at < count; at += run, run = 1) {
+      while (at + run < count && indices[first + at + run] === indices[first + at]! + run) run++;
+      picked.set(await storedRows(checkpoint, tensor, indices[first + at]!, run), at * columns);
+    }
+    return picked;
+  });
+}
+
 /** A tensor of the layout of `like`, but of this type and shape. */
 export function computed(
   name: string,

@@ -5,8 +5,8 @@
  *     base_model.model.<module>.lora_B.weight   [outputs, rank]
  *
  * and what it adds is scaled by alpha / r (with `use_rslora` by alpha / √r). Of the many variants that the config can name only this
- * plain one is read. What is ours: pairs of a step are called `<module>.step_<n>`, and `refrain.schedule` says what was played.
- * Nothing here knows a model: modules are names.
+ * plain one is read. What is ours: pairs of a step are called `<module>.step_<n>`, and the metadata of the tensors say which
+ * `schedule` was played (in the config PEFT would warn of it). Nothing here knows a model: modules are names.
  */
 import { join } from "node:path";
 import * as v from "valibot";
@@ -65,7 +65,6 @@ const schema = v.looseObject({
   lora_alpha: v.pipe(v.number(), v.finite()),
   use_rslora: v.optional(v.nullable(v.boolean())),
   base_model_name_or_path: v.optional(v.nullable(v.string())),
-  refrain: v.optional(v.looseObject({ schedule: v.string() })),
 });
 
 /**
@@ -85,7 +84,7 @@ export async function readPeft(folder: string): Promise<StoredAdapter> {
     const expected = issue.expected ?? issue.requirement ?? "something else";
     throw inputError("adapter-config", `${path}: ${v.getDotPath(issue)}: expected ${expected}, got ${issue.received}`);
   }
-  const { peft_type, r: rank, lora_alpha, use_rslora, base_model_name_or_path, refrain } = parsed.output;
+  const { peft_type, r: rank, lora_alpha, use_rslora, base_model_name_or_path } = parsed.output;
   const kindHelp = "Refrain plays plain LoRA: y = W x + b + alpha / r · B A x.";
   if (peft_type !== "LORA") {
     throw inputError(
@@ -105,8 +104,7 @@ export async function readPeft(folder: string): Promise<StoredAdapter> {
       rank,
       alpha: use_rslora ? lora_alpha * Math.sqrt(rank) : lora_alpha,
       base: base_model_name_or_path ?? undefined,
-      schedule: refrain?.schedule,
-      pairs: await readPairs(file, rank),
+      ...(await readPairs(file, rank)),
     };
   } finally {
     await file.close();
@@ -120,8 +118,8 @@ const isNothing = (value: unknown): boolean =>
   value === "none" ||
   (typeof value === "object" && Object.keys(value).length === 0);
 
-async function readPairs(file: ByteSource, rank: number): Promise<readonly StoredPair[]> {
-  const { tensors } = await readSafetensorsHeader(file);
+async function readPairs(file: ByteSource, rank: number): Promise<Pick<StoredAdapter, "pairs" | "schedule">> {
+  const { tensors, metadata } = await readSafetensorsHeader(file);
   const halves = new Map<string, { module: string; step: number | undefined; a?: StoredMatrix; b?: StoredMatrix }>();
   const tensorError = (name: string, problem: string) =>
     inputError("adapter-tensor", `${file.name}: tensor ${JSON.stringify(shorten(name))} ${problem}`);
@@ -143,10 +141,11 @@ async function readPairs(file: ByteSource, rank: number): Promise<readonly Store
     pair[which] = await readMatrix(file, tensor, tensorError);
   }
   if (halves.size === 0) throw inputError("adapter-tensor", `${file.name} holds no adapter`);
-  return [...halves.values()].map(({ module, step, a, b }) => {
+  const pairs = [...halves.values()].map(({ module, step, a, b }) => {
     if (!a || !b) throw tensorError(module, `has no lora_${a ? "B" : "A"}`);
     return { module, step, a, b };
   });
+  return { pairs, schedule: metadata.get("schedule") };
 }
 
 async function readMatrix(
@@ -186,7 +185,6 @@ export async function writePeft(folder: string, adapter: StoredAdapter, options:
     r: rank,
     target_modules: [...new Set(pairs.map(({ module }) => module))].sort(),
     task_type: "CAUSAL_LM",
-    ...(schedule === undefined ? {} : { refrain: { schedule } }),
   };
   const tensors = pairs.flatMap(({ module, step, a, b }) => {
     const at = `base_model.model.${module}${step === undefined ? "" : `.step_${step}`}`;
@@ -196,7 +194,7 @@ export async function writePeft(folder: string, adapter: StoredAdapter, options:
     const bytes = new TextEncoder().encode(text);
     return { name, bytes: bytes.length, chunks: () => [bytes] };
   });
-  await writeFiles(folder, [weightFile(WEIGHTS, tensors), ...texts], {
+  await writeFiles(folder, [weightFile(WEIGHTS, tensors, schedule === undefined ? {} : { schedule }), ...texts], {
     ...options,
     replaceable: async (existing) => overwrite && (await wroteIt(existing, /^adapter_model\.safetensors$/)),
   });

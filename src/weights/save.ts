@@ -46,10 +46,12 @@ export interface SaveOptions {
  * are needed), `interrupted`; `save-content` where the content contradicts itself.
  */
 export async function saveFolder(folder: string, content: FolderContent, options: SaveOptions = {}): Promise<void> {
-  const { overwrite = false, maxShardBytes = 5e9 } = options;
+  const { overwrite = false, signal, onProgress, maxShardBytes = 5e9, disk } = options;
   checkContent(content);
   const files = [...weightFiles(content.tensors, maxShardBytes), ...smallFiles(content)];
-  await writeFiles(folder, files, { ...options, replaceable: replaceable(overwrite) });
+  // Whoever hands over an AbortController has its signal in the prototype, which a spread would leave behind.
+  const own = { signal, onProgress, replaceable: replaceable(overwrite), ...(disk && { disk }) };
+  await writeFiles(folder, files, own);
 }
 
 /** Writes `folder` with these files, atomically. Errors: those of `saveFolder`. */

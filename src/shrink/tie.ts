@@ -1,0 +1,40 @@
+/** Tying layers into the shared blocks of a target schedule, as a method (tie-layers.ts has the rules). */
+import { inputError } from "../errors.ts";
+import { describeMixes, mixBlocks } from "../model/mix-blocks.ts";
+import { steps as expand } from "../schedule/expand.ts";
+import { parseSchedule } from "../schedule/parse.ts";
+import { defineMethod } from "./method.ts";
+import { choiceOption, textOption } from "./method-options.ts";
+import { tie, tyings } from "./tie-layers.ts";
+
+export const tieMethod = defineMethod({
+  name: "tie",
+  description: "makes shared blocks of existing layers, to be trained further",
+  paper: "Relaxed Recursive Transformers: Effective Parameter Sharing with Layer-wise LoRA (arXiv 2410.20672)",
+  amounts: [],
+  options: {
+    to: textOption({
+      hint: "SCHEDULE",
+      description: 'the schedule to arrive at, with as many layers, e.g. "each(0-14)x2"',
+    }),
+    init: choiceOption({
+      values: tyings,
+      default: "stepwise",
+      description: "a shared block begins as a layer at even intervals, the mean of its layers, or one of the lowest",
+    }),
+  },
+  run: async ({ model: { steps: source, config } }, { to, init }) => {
+    if (to === undefined) {
+      throw inputError("option-missing", "tie needs a schedule to arrive at", 'Give one, e.g. --to "each(0-14)x2".');
+    }
+    const { steps, mixes } = tie(source, expand(parseSchedule(to)), init, config.blocks);
+    return {
+      steps,
+      ...(mixes.length > 0 && { edit: (checkpoint) => mixBlocks(checkpoint, config, mixes) }),
+      dropped: [],
+      scores: [],
+      record: { blocks: describeMixes(mixes, config.blocks) },
+      notes: ["Tied layers no longer do what they did: train the model further before you use it."],
+    };
+  },
+});
