@@ -78,6 +78,22 @@ export function resolveSchedule(config: ModelConfig, text: string | undefined): 
 }
 
 /**
+ * Throws `block-dropped` where a schedule plays a half of a block that the checkpoint's own schedule never plays and that
+ * was not saved: a model from which it was dropped.
+ */
+function refuseDropped(checkpoint: Checkpoint, config: ModelConfig, steps: Steps): void {
+  const own = new Set(parametersPlayed(config, resolveSchedule(config, undefined)).map(({ name }) => name));
+  const gone = parametersPlayed(config, steps).find(({ name }) => !own.has(name) && !checkpoint.tensors.has(name));
+  if (gone?.half === undefined) return;
+  const half = gone.half === "attention" ? "attention" : "feed-forward half";
+  throw inputError(
+    "block-dropped",
+    `schedule: the ${half} of block ${gone.block} is not in ${checkpoint.path}: it was dropped when that was saved`,
+    `What is left plays "${config.schedule}".`,
+  );
+}
+
+/**
  * Loads what the schedule plays, and closes the checkpoint. `name` is what the caller knows the model by. Errors: those that
  * `load` in refrain.ts names.
  */
@@ -91,6 +107,7 @@ export async function loadCheckpoint(
   try {
     const config = await readConfig(checkpoint);
     const steps = resolveSchedule(config, options.schedule);
+    refuseDropped(checkpoint, config, steps);
     const vocabulary = await checkpoint.vocabulary();
     const tokenizer = vocabulary && (await openTokenizer(vocabulary));
     if (tokenizer && tokenizer.vocabSize > config.vocabSize) {

@@ -7,7 +7,8 @@ import { type Loaded, resolveSchedule } from "./load-checkpoint.ts";
 import { refuseOtherSteps } from "./model/adapter-values.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { parametersPlayed } from "./model/network.ts";
-import { Session, type SessionOptions } from "./model/session.ts";
+import { contextLength as checkContext, Session, type SessionOptions } from "./model/session.ts";
+import { StepwisePlayer } from "./model/stepwise.ts";
 import { printSteps } from "./schedule/print.ts";
 import type { Steps } from "./schedule/schedule.ts";
 import type { Tokenizer } from "./text/tokenizer.ts";
@@ -91,6 +92,12 @@ export class PlayableModel {
   /** Where its weights are, for graphs that are no sessions. The model's own: not to be disposed of. */
   get memory(): Pick<Loaded, "player" | "store"> {
     return this.loaded;
+  }
+
+  /** The same weights, played one step at a time on sequences of at most `context` tokens. */
+  stepwise(context: number): StepwisePlayer {
+    const { player, store, config } = this.loaded;
+    return new StepwisePlayer(player, store, config, checkContext(config, context));
   }
 
   /** The same weights in memory, another order of play. */

@@ -86,6 +86,17 @@ describe("shrink", () => {
     expect(await readdir(out)).not.toContain("tokenizer.json");
   });
 
+  it("leaves no half behind that its schedule does not play, and says so to a schedule that does", async () => {
+    const out = at.path("half");
+    expect(await shrink(at.model, "--schedule", "0 f1 2", "-o", out)).toMatchObject({ code: 0 });
+    expect(await commandLine(["run", out, "Hello", "-n", "1", "--schedule", "0 2 f1"])).toMatchObject({ code: 0 });
+    const { code, err } = await commandLine(["run", out, "Hello", "-n", "1", "--schedule", "0-2"]);
+    expect(code).toBe(2);
+    expect(err).toMatch(
+      /the attention of block 1 is not in .*half: it was dropped[\s\S]*\nhelp: What is left plays "0 f1 2"/,
+    );
+  });
+
   it("replaces a model that Refrain wrote, when told to", async () => {
     const out = at.path("again");
     const words = [at.model, "-o", out, "--schedule"];
@@ -114,6 +125,34 @@ describe("shrink", () => {
     expect({ begun, code }).toEqual({ begun: true, code: 130 });
     expect(err).toMatch(/^error: Interrupted/m);
     expect(await readdir(dirname(out))).toEqual([]);
+  });
+
+  it("goes on with a search that Ctrl-C stopped, and writes what it would have written", async () => {
+    const words = [at.model, "--drop", "2", "--by", "perplexity", "--halves", ...measured(), "-o"];
+    const [whole, out] = [at.path("search/whole"), at.path("search/stopped")];
+    expect(await shrink(...words, whole)).toMatchObject({ code: 0 });
+    const journals = () => readdirSync(dirname(out)).filter((name) => name.startsWith("stopped.search-"));
+    const { code, err } = await commandLine(["shrink", ...words, out], {
+      onStart: (terminal) => {
+        const look = () => {
+          if (journals().length === 1) terminal.emit("SIGINT");
+          else setImmediate(look);
+        };
+        look();
+      },
+    });
+    expect(code).toBe(130);
+    expect(err).toMatch(
+      /error: Interrupted. What the search knows is kept in .*stopped.search-\w+.json\nhelp: Run the same/,
+    );
+    expect(readdirSync(dirname(out))).toEqual([...journals(), "whole"]);
+    expect(await shrink(...words, out)).toMatchObject({ code: 0 });
+    expect(readdirSync(dirname(out))).toEqual(["stopped", "whole"]);
+    for (const name of await readdir(whole)) {
+      const [a, b] = await Promise.all([whole, out].map((folder) => readFile(join(folder, name))));
+      expect(a!.equals(b!), name).toBe(true);
+    }
+    expect(await json(join(out, "shrink.json"))).toMatchObject({ halves: true, method: { options: { halves: true } } });
   });
 
   it.each<[string, (b: Bench) => string[], string | RegExp]>([

@@ -32,7 +32,7 @@ export interface DifferentiateOptions {
   readonly keep?: readonly Value[];
 }
 
-const rules: { readonly [Kind in Exclude<ForwardOperation["kind"], "mean">]: Rule<Kind> } = {
+const rules: { readonly [Kind in Exclude<ForwardOperation["kind"], "input" | "mean">]: Rule<Kind> } = {
   ...attention,
   ...elementwise,
   ...linear,
@@ -94,9 +94,10 @@ export function differentiate(
   for (const end of ends) mean(tape, end);
   for (const value of forward.reverse()) {
     const dy = gradients.get(value);
-    if (!dy || isBackward(value.operation) || value.operation.kind === "mean") continue;
+    const { kind } = value.operation;
+    if (!dy || isBackward(value.operation) || kind === "mean" || kind === "input") continue;
     // Each rule knows the operation of its own kind; the table's type says so, but not for a kind that is only known now.
-    const rule = rules[value.operation.kind] as Rule<ForwardOperation["kind"]>;
+    const rule = rules[value.operation.kind as keyof typeof rules] as Rule<ForwardOperation["kind"]>;
     rule(tape, value.operation, dy);
     gradients.delete(value);
   }
@@ -110,7 +111,7 @@ function recomputing(graph: Graph, loss: Value, keep: readonly Value[]): (value:
   // What comes after the last of them is read at once.
   const last = Math.max(...keep.map((value) => value.id), -1);
   const again = (value: Value): Value => {
-    if (value.id > last && value.id < loss.id) return value;
+    if ((value.id > last && value.id < loss.id) || value.operation.kind === "input") return value;
     let copy = copies.get(value);
     if (!copy) {
       copy = graph.record(withOperands(value.operation, again), value.width, value.rows);

@@ -28,6 +28,8 @@ export interface AttentionShape {
 
 /** What a forward pass is made of. */
 export type ForwardOperation =
+  /** Handed in from outside before each play. */
+  | { readonly kind: "input"; readonly name: string }
   | { readonly kind: "embed"; readonly table: Parameter; readonly indices: "tokens" | "positions" }
   | { readonly kind: "linear"; readonly x: Value; readonly weight: Parameter; readonly bias: Parameter | undefined }
   | { readonly kind: "rmsNorm"; readonly x: Value; readonly weight: Parameter; readonly epsilon: number }
@@ -85,6 +87,7 @@ export interface Value {
 export function operands(operation: Operation): readonly Value[] {
   if (isBackward(operation)) return backwardOperands(operation);
   switch (operation.kind) {
+    case "input":
     case "embed":
       return [];
     case "attention":
@@ -155,6 +158,11 @@ export class Graph {
 
   private expectWidth(operation: string, value: Value, width: number): void {
     if (value.width !== width) throw new Error(`${operation}: expected width ${width}, got ${value.width}`);
+  }
+
+  /** [rows, width]: what the caller writes before a play, by a name of its own. */
+  input(name: string, width: number): Value {
+    return this.record({ kind: "input", name }, width, "all");
   }
 
   /** [rows, table.columns]: the rows of `table` that the tokens, or their positions, name. */

@@ -7,6 +7,8 @@ export interface Buffer {
   readonly label: string;
   readonly rows: Rows;
   readonly bytesPerRow: number;
+  /** Written by the caller before a play, under this name; no instruction writes it first. */
+  readonly input?: string;
   /** Kept to the end of the program, so that the caller can read it. */
   readonly output?: string;
   /** Keeps its numbers from play to play: what is added up in it, zero at first. */

@@ -62,6 +62,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
         // Gradients lie as f32 weights do, rows padded to whole blocks.
         rows: lasting && operation.parameter.kind === "matrix" ? padded(operation.parameter.rows) : value.rows,
         bytesPerRow: oneNumber.has(operation.kind) ? 4 : stride(value.width),
+        ...(operation.kind === "input" && { input: operation.name }),
         ...(name === undefined ? {} : { output: name }),
         ...(lasting && { lasting }),
       };
@@ -184,6 +185,8 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
       continue;
     }
     switch (op.kind) {
+      case "input":
+        break;
       case "embed":
         emit(
           value,

@@ -34,6 +34,8 @@ export interface Plan {
   /** Offset of each buffer in the activations. */
   readonly offsets: ReadonlyMap<Buffer, number>;
   readonly outputs: ReadonlyMap<string, Buffer>;
+  /** What the caller writes before a play. */
+  readonly inputs: ReadonlyMap<string, Buffer>;
   /** Each once, however often it is played. */
   readonly parameters: readonly Parameter[];
   readonly weightBytes: number;
@@ -86,8 +88,10 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
   const named = graph.values.flatMap((value) => parametersOf(value.operation)).map((p) => [p.name, p] as const);
   const parameters = [...new Map(named).values()];
   const outputs = new Map<string, Buffer>();
+  const inputs = new Map<string, Buffer>();
   for (const instruction of instructions) {
     for (const buffer of instruction.writes) if (buffer.output !== undefined) outputs.set(buffer.output, buffer);
+    for (const buffer of instruction.reads) if (buffer.input !== undefined) inputs.set(buffer.input, buffer);
   }
   const size = (buffer: Buffer): number => rows(buffer) * buffer.bytesPerRow;
   const [one, many] = [true, false].map((oneRow) => barriers(instructions, offsets, size, oneRow)) as [
@@ -100,6 +104,7 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
     instructions: planned,
     offsets,
     outputs,
+    inputs,
     parameters,
     weightBytes: parameters.reduce((sum, p) => sum + align(parameterBytes(p, storage(p))), 0),
     activationBytes: bytes,
@@ -154,12 +159,14 @@ function allocate(
     const last = Math.max(...writes.map((buffer) => lastUse.get(buffer)!));
     for (const buffer of writes) lastUse.set(buffer, Math.max(last, lastUse.get(buffer)!));
   }
+  // Inputs are there before the first instruction.
+  const inputs = new Set(instructions.flatMap(({ reads }) => reads.filter(({ input }) => input !== undefined)));
   const offsets = new Map<Buffer, number>();
   const live: { begin: number; end: number; until: number; buffer: Buffer }[] = [];
   let bytes = 0;
   let unshared = 0;
   instructions.forEach((instruction, i) => {
-    for (const buffer of instruction.writes) {
+    for (const buffer of i === 0 ? [...inputs, ...instruction.writes] : instruction.writes) {
       if (offsets.has(buffer) || buffer.lasting) continue;
       const length = size(buffer);
       unshared += length;

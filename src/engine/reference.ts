@@ -14,6 +14,8 @@ type Matrix = Float64Array[];
 export interface ReferenceInput {
   readonly tokens: readonly number[];
   readonly targets?: readonly number[];
+  /** Rows of each input of the graph, by its name. */
+  readonly inputs?: Readonly<Record<string, readonly ArrayLike<number>[]>>;
   /** First row of the tail. */
   readonly tail?: number;
 }
@@ -64,6 +66,8 @@ export class ReferencePlayer {
       return computeBackward(value, op, { of, weights, index, targets, rows: input.tokens.length, tail });
     }
     switch (op.kind) {
+      case "input":
+        return input.inputs![op.name]!.map((row) => Float64Array.from(row));
       case "embed": {
         const table = weights(op.table);
         return index(op.indices).map((row) =>

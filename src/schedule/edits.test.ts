@@ -6,6 +6,7 @@ import {
   dropRange,
   dropSteps,
   halves,
+  joinHalves,
   repeatEach,
   reverse,
   shareAttention,
@@ -103,5 +104,17 @@ describe("edits", () => {
   ])("refuse %s", (_, edit, message) => {
     const expected = { code: "schedule-edit", kind: "input", message: expect.stringContaining(message) };
     expect(edit).toThrow(expect.objectContaining(expected));
+  });
+});
+
+describe("joinHalves", () => {
+  it("joins what halves took apart, and the halves of one block that follow each other", () => {
+    expect(joinHalves(of("a0 f0 f1 a1 a2 f2 a2 f1"))).toEqual(of("0 f1 a1 2 a2 f1"));
+    fc.assert(
+      fc.property(someSteps, (s) => {
+        expect(halves(joinHalves(s))).toEqual(halves(s));
+        expect(joinHalves(halves(s))).toEqual(joinHalves(s));
+      }),
+    );
   });
 });

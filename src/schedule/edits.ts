@@ -73,6 +73,20 @@ export function halves(steps: Steps): Steps {
   );
 }
 
+/** The same computation in whole steps where it can be: `a3 f3` is block 3. The inverse of `halves`. */
+export function joinHalves(steps: Steps): Steps {
+  const joined: Step[] = [];
+  for (const step of steps) {
+    const last = joined.at(-1);
+    if (step.part === "ffn" && last?.part === "attention" && last.block === step.block) {
+      joined[joined.length - 1] = { block: step.block, part: "block" };
+    } else {
+      joined.push(step);
+    }
+  }
+  return joined;
+}
+
 function checkPosition(steps: Steps, position: number): void {
   if (Number.isInteger(position) && position >= 0 && position < steps.length) return;
   throw badArgument(`names position ${position}; the schedule has positions 0 to ${steps.length - 1}`);

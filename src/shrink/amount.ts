@@ -54,15 +54,24 @@ export function fewest(
   config: ModelConfig,
   steps: Steps,
   dropped: (count: number) => readonly number[],
+  unit = 1,
 ): readonly number[] {
-  checkAmount(amount, config, steps);
-  for (let count = amount.kind === "drop" ? amount.steps : 1; count < steps.length; count++) {
+  checkAmount(amount, config, steps, unit);
+  for (let count = amount.kind === "drop" ? amount.steps * unit : 1; count < steps.length; count++) {
     const positions = dropped(count);
     const gone = new Set(positions);
     const after = steps.filter((_, i) => !gone.has(i));
-    if (enough(amount, config, steps, after)) return positions;
+    if (enough(amount, config, steps, after, unit)) return positions;
   }
   throw unreachable(amount);
+}
+
+/** About how many entries a search will drop, for the time that it takes: all are taken to be of a size. */
+export function expectedDrops(amount: Amount, config: ModelConfig, steps: Steps, unit = 1): number {
+  if (amount.kind === "drop") return amount.steps * unit;
+  const one = parameterShare(config, steps, steps.slice(0, 1));
+  const each = steps.length > 1 ? (1 - one) / (steps.length - 1) : 1;
+  return Math.min(steps.length - 1, Math.ceil((1 - amount.share) / each));
 }
 
 /** For a method that has one step left, and it is not the smallest. */

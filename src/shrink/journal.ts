@@ -3,8 +3,8 @@
  * of everything that the search depends on, so another search never takes it for its own and none overwrites another's.
  */
 import { createHash } from "node:crypto";
-import { readFile, rm } from "node:fs/promises";
-import { resolve } from "node:path";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { inputError } from "../errors.ts";
 import { replaceFile } from "../weights/atomic-file.ts";
 import { isSystemError } from "../weights/node-file.ts";
@@ -41,6 +41,7 @@ export class FileJournal implements Journal {
 
   async write(state: Json): Promise<void> {
     const line = JSON.stringify(state);
+    await mkdir(dirname(this.path), { recursive: true });
     await replaceFile(this.path, `${this.header(line)}\n${line}\n`);
   }
 

@@ -4,6 +4,7 @@ import { collapseMethod } from "./collapse.ts";
 import { deepest } from "./deepest.ts";
 import { growMethod } from "./grow.ts";
 import type { Method } from "./method.ts";
+import { perplexity } from "./perplexity.ts";
 import { replaceMethod } from "./replace.ts";
 import { taylorMethod } from "./taylor.ts";
 import { tieMethod } from "./tie.ts";
@@ -11,6 +12,7 @@ import { tieMethod } from "./tie.ts";
 export const methods: readonly Method[] = [
   angularMethod,
   influenceMethod,
+  perplexity,
   deepest,
   collapseMethod,
   tieMethod,

@@ -1,5 +1,5 @@
 /** A method with everything it needs: its windows of text, and a journal that belongs to this very search. */
-import { inputError } from "../errors.ts";
+import { failure, inputError } from "../errors.ts";
 import { checkWindow } from "../measure/window.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Model } from "../refrain.ts";
@@ -37,14 +37,21 @@ export interface MethodResult {
   readonly forget: () => Promise<void>;
 }
 
-/** Throws `text-missing`, `text-too-short`, `window`, and what the method throws. */
+/** Throws `text-missing`, `text-too-short`, `window`, `journal-damaged`, `interrupted`, and what the method throws. */
 export async function runMethod(model: Model, request: MethodRequest): Promise<MethodResult> {
   const { method, values, amount, out, weights, signal, onProgress } = request;
   const calibration = readCalibration(model, request);
   const told = { method, values, amount, calibration, weights };
   const journal = out === undefined ? undefined : await openJournal(model, out, told);
   const context = { model, amount, calibration, journal: journal ?? memoryJournal(), signal, onProgress };
-  const shrunk = await method.run(context, values as Parameters<Method["run"]>[1]);
+  const shrunk = await method.run(context, values as Parameters<Method["run"]>[1]).catch(async (error: unknown) => {
+    if (!signal?.aborted || !(await journal?.read())) throw error;
+    throw failure(
+      "interrupted",
+      `Interrupted. What the search knows is kept in ${journal!.path}`,
+      "Run the same command again, and it goes on there.",
+    );
+  });
   return { shrunk, record: methodRecord(told, shrunk), forget: async () => journal?.forget() };
 }
 

@@ -121,6 +121,19 @@ export class LoadedProgram {
     return this.activations + this.plan.offsets.get(this.buffer(name))!;
   }
 
+  /** Writes the rows of an input for the next play; `rows` is [rows, width] without padding. */
+  setInput(name: string, rows: Float32Array, width: number): void {
+    const buffer = this.plan.inputs.get(name);
+    if (!buffer) throw new Error(`no input ${name}`);
+    const stride = buffer.bytesPerRow / 4;
+    const count = rows.length / width;
+    const target = this.player.floats(this.activations + this.plan.offsets.get(buffer)!, count * stride);
+    for (let r = 0; r < count; r++) {
+      target.set(rows.subarray(r * width, (r + 1) * width), r * stride);
+      target.fill(0, r * stride + width, (r + 1) * stride);
+    }
+  }
+
   /** The first `rows` rows of an output, each padded to `stride` floats; a view that the next play overwrites. */
   output(name: string, rows: number): { readonly data: Float32Array; readonly stride: number } {
     const stride = this.buffer(name).bytesPerRow / 4;

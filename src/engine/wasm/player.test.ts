@@ -197,6 +197,33 @@ describe("the wasm player", () => {
     });
   }
 
+  it("plays what it is handed: an input keeps its rows, whatever takes its place in memory, and pads them with zeros", async () => {
+    const player = await WasmPlayer.create(nodeHost, { threads: 2 });
+    players.push(player);
+    const g = new Graph();
+    const x = g.input("x", D);
+    const twice = g.add(x, x);
+    g.output("y", g.add(g.linear(g.add(twice, x), matrix("w", D, D)), twice));
+    const planned = plan(g, () => "q8", { maxRows: 16, tailRows: 1, context: 16, threads: 2 });
+    const store = new ParameterStore(player);
+    const [w] = planned.parameters;
+    store.reserve(w!, "q8");
+    store.writeRows(w!, 0, Float32Array.from({ length: D * D }, random));
+    const program = new LoadedProgram(player, store, planned);
+    const reference = new ReferencePlayer(g, (parameter) => store.read(parameter));
+    for (const rows of [9, 1, 16]) {
+      const values = Float32Array.from({ length: rows * D }, random);
+      const inputs = { x: Array.from({ length: rows }, (_, r) => values.subarray(r * D, (r + 1) * D)) };
+      // The second play is at another place and must not care what the first has left.
+      program.setInput("x", values, D);
+      program.play(new Int32Array(rows), 0, rows);
+      const tokens = Array.from({ length: rows }, () => 0);
+      const expected = reference.output(reference.play({ tokens, inputs }), "y");
+      expect(worst(read(program, "y", rows, D), expected)).toBeLessThan(0.3);
+    }
+    expect(() => program.setInput("z", new Float32Array(D), D)).toThrow("no input z");
+  });
+
   for (const type of ["q8", "q4"] as const) {
     it(`lets attention make the integers that its reader needs, where heads are whole blocks: ${type}`, async () => {
       const player = await WasmPlayer.create(nodeHost, { threads: 2 });
