@@ -37,7 +37,7 @@ export function llama({ width, blocks, heads, kvHeads = heads, ffn, relu = false
     max_position_embeddings: LENGTH,
     rms_norm_eps: 1e-5,
     tie_word_embeddings: !untied,
-    ...(relu && { hidden_act: "relu" }),
+    ...(relu && { hidden_act: "relu", mlp_gate: false }),
   };
 }
 
