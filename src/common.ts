@@ -1,6 +1,7 @@
 /** What `refrain` and `refrain/web` both give. */
 export type { CacheType } from "./engine/attention-layout.ts";
 export { RefrainError } from "./errors.ts";
+export { type Filling, fillMask } from "./generate/fill-mask.ts";
 export type { GenerateOptions, GenerateStats } from "./generate/generate.ts";
 export type { WeightType } from "./load-checkpoint.ts";
 export type { ModelConfig } from "./model/config.ts";

@@ -1,9 +1,10 @@
 /** A model in memory with a schedule: what can be done with it wherever it was loaded, in Node or in a browser. */
 import type { CacheType } from "./engine/attention-layout.ts";
-import { parameterBytes } from "./engine/parameter.ts";
+import { parameterBytes, type StorageType } from "./engine/parameter.ts";
 import { inputError } from "./errors.ts";
 import { type GenerateOptions, type GenerateStats, generate } from "./generate/generate.ts";
 import { type Loaded, resolveSchedule } from "./load-checkpoint.ts";
+import { adapterScale } from "./model/adapter.ts";
 import { refuseOtherSteps } from "./model/adapter-values.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { parametersPlayed } from "./model/network.ts";
@@ -52,6 +53,12 @@ export class PlayableModel {
     return this.loaded.player.describe();
   }
 
+  /** What the products of its adapter are multiplied by; undefined where it has none. */
+  get adapterScale(): number | undefined {
+    const { adapter } = this.loaded;
+    return adapter && adapterScale(adapter.adapter);
+  }
+
   /** How its sessions keep keys and values, where they do not say otherwise. */
   get cache(): CacheType {
     return this.loaded.cache;
@@ -61,6 +68,15 @@ export class PlayableModel {
   get weightBytes(): number {
     const { config, store } = this.loaded;
     return parametersPlayed(config, this.steps).reduce((sum, p) => sum + parameterBytes(p, store.type(p)), 0);
+  }
+
+  /** The weights that the schedule plays, each once, as they lie in memory; views that are good until memory is next taken. */
+  *packedWeights(): Generator<{ readonly name: string; readonly type: StorageType; readonly bytes: Uint8Array }> {
+    const { config, store, adapter } = this.loaded;
+    const pairs = adapter?.adapter.pairs.flatMap(({ a, b }) => [a, b]) ?? [];
+    for (const parameter of [...parametersPlayed(config, this.steps), ...pairs]) {
+      yield { name: parameter.name, type: store.type(parameter), bytes: store.packed(parameter) };
+    }
   }
 
   /**

@@ -7,7 +7,7 @@ export interface Progress {
   /** How it stands, in a few words: "step 120, loss 3.21". */
   readonly detail?: string;
   /** What `done` and `total` count. */
-  readonly unit: "bytes" | "tokens" | "tensors" | "windows" | "steps" | "measurements";
+  readonly unit: "bytes" | "tokens" | "tensors" | "windows" | "steps" | "measurements" | "items";
 }
 
 export type OnProgress = (progress: Progress) => void;

@@ -18,7 +18,7 @@ export interface SequenceReference {
   readonly logits: Floats;
   /** [layers + 1, tokens, hidden]: what each layer is given, and last what the last one returns, before the final norm. */
   readonly hidden: Floats;
-  /** The 32 greedy tokens that follow `ids`; the end-of-sequence token does not stop them. */
+  /** The 32 greedy tokens that follow `ids`; the end-of-sequence token does not stop them. An encoder has none. */
   readonly greedy: readonly number[];
   /** Smallest distance between the best two logits on the way. */
   readonly greedyMinGap: number;
@@ -128,6 +128,25 @@ export interface GradientsReference {
   readonly parameters: Readonly<Record<string, GradientReference>>;
 }
 
+/** What lm-evaluation-harness found of one item. */
+export interface HarnessItem {
+  /** Log-likelihood of each choice. */
+  readonly scores: readonly number[];
+  /** 1 where greedy decoding gives the choice. */
+  readonly greedy: readonly number[];
+  /** 1 where the choice that the metric takes is the right one. */
+  readonly acc: number;
+  readonly acc_norm?: number;
+}
+
+/** `tasks-smollm2.reference.json`, one task: the same for its first items, in the order of the file. */
+export interface HarnessTask {
+  readonly dataSha256: string;
+  /** How many are right. */
+  readonly right: Readonly<Record<string, number>>;
+  readonly scores: readonly (readonly number[])[];
+}
+
 /** How far a parameter moved, flat in the order of our rows. */
 export interface MoveReference {
   /** Euclidean. */
@@ -205,6 +224,16 @@ export function readStories260KReference(): Stories260KReference {
 /** By the name of the small random model. */
 export function readGradientsReference(): Readonly<Record<string, GradientsReference>> {
   return (readJson("gradients.json") as { models: Record<string, GradientsReference> }).models;
+}
+
+/** By task: of the invented items in fixtures/tasks, on a random model. */
+export function readTinyTasksReference(): Readonly<Record<string, readonly HarnessItem[]>> {
+  return (readJson("tasks-tiny.reference.json") as { tasks: Record<string, HarnessItem[]> }).tasks;
+}
+
+/** By task: of the shared test data, on SmolLM2-135M-Instruct. */
+export function readSmolLM2TasksReference(): Readonly<Record<string, HarnessTask>> {
+  return (readJson("tasks-smollm2.reference.json") as { tasks: Record<string, HarnessTask> }).tasks;
 }
 
 export function readTrainingReference(): {

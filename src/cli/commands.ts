@@ -58,8 +58,8 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "eval",
-    summary: "perplexity of a model on a text",
-    example: 'refrain eval MODEL --text FILE --schedule "0-20 27-29"',
+    summary: "perplexity on a text, zero-shot tasks, or what a model writes",
+    example: "refrain eval MODEL --tasks arc_easy,piqa --limit 200",
     load: async () => (await import("./eval.ts")).command,
   },
   {

@@ -1,11 +1,16 @@
 /** `refrain compare`: several models, or several schedules of one, in one table. */
 import { type Candidate, type Compared, compareModels } from "../measure/compare.ts";
+import { openTasks } from "../measure/tasks/open-tasks.ts";
 import { comparison } from "../report/comparison.ts";
 import { formatCount } from "../report/format.ts";
+import { shortName } from "../report/short-name.ts";
 import { markdownTable, textTable } from "../report/table.ts";
+import { taskPictures } from "../report/task-pictures.ts";
+import { requireReportFolder, writeReport } from "../report/write-report.ts";
 import { readText } from "../text/read-text.ts";
 import { defineRefrainCommand } from "./define.ts";
 import { argumentList, flag, modelOptions, text, texts, withDefault } from "./options.ts";
+import { refuseWithoutTasks, taskOptions } from "./task-options.ts";
 import { perplexityOptions, textOption, tokensOption } from "./text-options.ts";
 
 export const command = defineRefrainCommand({
@@ -18,14 +23,23 @@ export const command = defineRefrainCommand({
     text: textOption,
     tokens: withDefault(tokensOption, 4096),
     ...perplexityOptions,
+    ...taskOptions,
     prompt: text({ hint: "TEXT", description: "also show how each continues this text" }),
+    out: text({
+      hint: "DIR",
+      alias: "o",
+      description: "write comparison.json here, and with --tasks a picture (SVG, PNG)",
+    }),
     markdown: flag({ description: "print the table as Markdown" }),
     weights: modelOptions.weights,
     cache: modelOptions.cache,
     threads: modelOptions.threads,
   },
   run: async (values, { output, signal, onProgress }) => {
-    const { models, tokens, window, stride, prompt, markdown, weights, cache, threads } = values;
+    const { models, tokens, window, stride, limit, prompt, out, markdown, weights, cache, threads } = values;
+    if (!values.tasks) refuseWithoutTasks("compare", values);
+    if (out !== undefined) await requireReportFolder(out);
+    const tasks = values.tasks && (await openTasks(values.tasks, values.data, { signal, onProgress }));
     const file = values.text === undefined ? undefined : await readText(values.text);
     const [first, ...others] = models;
     const candidates: Candidate[] = [
@@ -33,25 +47,35 @@ export const command = defineRefrainCommand({
       ...values.schedule.map((schedule) => ({ model: first!, schedule })),
       ...others.map((model) => ({ model })),
     ];
-    const options = { text: file?.text, tokens, window, stride, prompt, weights, cache, threads, signal, onProgress };
-    const compared = await compareModels(candidates, options);
+    const given = { text: file?.text, tokens, window, stride, tasks, limit, prompt, weights, cache, threads };
+    const compared = await compareModels(candidates, { ...given, signal, onProgress });
     const table = comparison(compared.map(({ profile }, i) => ({ name: letter(i), profile })));
+    const document = {
+      text: file && { name: file.name, sha256: file.sha256 },
+      weights: weights ?? "file",
+      cache: cache ?? "f32",
+      models: compared.map(({ candidate, profile, sameTokens }, i) => ({
+        name: letter(i),
+        model: candidate.model,
+        ...profile,
+        sameTokens,
+      })),
+    };
+    if (out !== undefined) {
+      const named = compared.map(({ candidate, profile }, i) => ({
+        name: `${letter(i)}: ${shortName(candidate.model)}, ${profile.schedule}`,
+        ...profile,
+      }));
+      const json = `${JSON.stringify(document, null, 2)}\n`;
+      await writeReport(out, { "comparison.json": json, ...(tasks && (await taskPictures(named))) }, signal);
+    }
     output.result(
-      {
-        text: file && { name: file.name, sha256: file.sha256 },
-        weights: weights ?? "file",
-        cache: cache ?? "f32",
-        models: compared.map(({ candidate, profile, sameTokens }, i) => ({
-          name: letter(i),
-          model: candidate.model,
-          ...profile,
-          sameTokens,
-        })),
-      },
+      document,
       [
         legend(compared, markdown),
         markdown ? markdownTable(table.columns, table.rows) : textTable(table.columns, table.rows),
         conditions(compared, file?.name),
+        ...(out === undefined ? [] : [`The figures${tasks ? " and the picture" : ""} are in ${out}.`]),
         ...compared.flatMap(({ profile: { sample } }, i) =>
           sample === undefined ? [] : [`${letter(i)}: ${prompt}${sample}`],
         ),
@@ -81,6 +105,9 @@ function conditions(compared: readonly Compared[], textName: string | undefined)
     measured && textName !== undefined
       ? `Perplexity on ${textName}, ${formatCount(measured.tokens)} tokens, window ${formatCount(measured.window)}, stride ${formatCount(measured.stride)}.`
       : "For perplexity, add --text FILE.",
+    ...(compared[0]!.profile.tasks.length > 0
+      ? ["Tasks are zero-shot, with prompts and scoring as in lm-evaluation-harness 0.4.13; ± is one standard error."]
+      : []),
     ...(others.length > 0
       ? [
           `${others.join(", ")} ${others.length === 1 ? "cuts" : "cut"} the text into other tokens than A, so their perplexities cannot be compared with A's.`,

@@ -2,6 +2,7 @@
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { openTasks } from "../measure/tasks/open-tasks.ts";
 import type { Model } from "../refrain.ts";
 import { comparison } from "../report/comparison.ts";
 import { demoReport, UNTRAINED } from "../report/demo-report.ts";
@@ -10,6 +11,7 @@ import { renderReport } from "../report/html.ts";
 import { shortName } from "../report/short-name.ts";
 import { choiceInWords, similarityPictures } from "../report/similarity-report.ts";
 import { textTable } from "../report/table.ts";
+import { taskPictures } from "../report/task-pictures.ts";
 import { requireReportFolder, writeReport } from "../report/write-report.ts";
 import { type DemoResult, demo } from "../shrink/demo.ts";
 import { readText } from "../text/read-text.ts";
@@ -18,6 +20,7 @@ import { defineRefrainCommand } from "./define.ts";
 import { withModel } from "./model.ts";
 import { flag, integer, modelOptions, text, type ValuesOf, withDefault } from "./options.ts";
 import { quoted } from "./quoted.ts";
+import { refuseWithoutTasks, taskOptions } from "./task-options.ts";
 
 const MODEL = "hf:HuggingFaceTB/SmolLM2-135M";
 const PROMPT = "Once upon a time";
@@ -40,6 +43,7 @@ const options = {
     max: 4095,
     description: "how many steps to drop, and pairs to share (default: a tenth)",
   }),
+  ...taskOptions,
   prompt: withDefault(text({ hint: "TEXT", description: "what every version is asked to continue" }), PROMPT),
   out: withDefault(text({ hint: "DIR", alias: "o", description: "where report.html and the pictures go" }), "report"),
   quick: flag({ description: "read less text" }),
@@ -53,18 +57,30 @@ export const command = defineRefrainCommand({
   run: async (values, { output, signal, onProgress }) => {
     const file = await readText(values.text ?? TEXT);
     await requireReportFolder(values.out);
-    const { drop, prompt } = values;
+    const { drop, limit, prompt } = values;
+    if (!values.tasks) refuseWithoutTasks("demo", values);
+    const tasks = values.tasks && (await openTasks(values.tasks, values.data, { signal, onProgress }));
     await withModel(values.model, { ...values, context: undefined }, { signal, onProgress }, async (model) => {
       const amount = values.quick ? QUICK : USUAL;
       const window = Math.min(amount.window, model.config.contextLength);
       output.note(`measuring ${values.model} on ${file.name}: ${model.engine}`);
-      const result = await demo(model, file.text, { ...amount, window, drop, prompt, signal, onProgress });
+      const result = await demo(model, file.text, {
+        ...amount,
+        window,
+        drop,
+        tasks,
+        limit,
+        prompt,
+        signal,
+        onProgress,
+      });
       const { similarity, dropped } = result;
       const sample = { name: file.name, tokens: similarity.tokens, windows: similarity.windows };
       const pictures = await similarityPictures(shortName(model.name), sample, similarity, dropped);
       const html = renderReport(demoReport(model, result, { ...conditions(model, values, result), text: file.name }));
-      await writeReport(values.out, { ...pictures, "report.html": html }, signal);
       const variants = result.variants.map(({ name, profile }) => ({ name, ...profile }));
+      const taskPicture = tasks && (await taskPictures(variants));
+      await writeReport(values.out, { ...pictures, ...taskPicture, "report.html": html }, signal);
       output.result(
         { model: model.name, engine: model.engine, report: join(values.out, "report.html"), ...result, variants },
         summary(model, values, result),
@@ -109,6 +125,9 @@ function commands(values: ValuesOf<typeof options>, { similarity, dropped, varia
     ...(values.drop === undefined ? [] : [`--drop ${values.drop}`]),
     ...(values.prompt === PROMPT ? [] : [`--prompt ${quoted(values.prompt)}`]),
     ...(values.quick ? ["--quick"] : []),
+    ...(values.tasks ? [`--tasks ${values.tasks.map(({ name }) => name).join()}`] : []),
+    ...values.data.map((source) => `--data ${quoted(source)}`),
+    ...(values.limit === undefined ? [] : [`--limit ${values.limit}`]),
   ];
   const { tokens, windows } = similarity;
   const folders = variants.slice(1).map(({ profile }, i) => ({ ...profile, folder: ["dropped", "shared"][i]! }));

@@ -20,7 +20,7 @@ export function inspectionText(
     facts(name, inspection),
     ...schedules.flatMap((schedule, i) => [words(schedule, titles[i]!), parts(schedule)]),
     figures(schedules, titles),
-    device ? speeds(schedules, titles, device) : NO_PROFILE,
+    ...(inspection.config.bidirectional ? [] : [device ? speeds(schedules, titles, device) : NO_PROFILE]),
     ...(withTensors ? [tensors(inspection)] : []),
     ...(inspection.problems.length > 0 ? [problems(inspection.problems)] : []),
   ].join("\n\n");
@@ -35,15 +35,19 @@ function facts(name: string, { format, config: c, file }: Inspection): string {
     c.kvHeads === c.heads
       ? `${c.heads}, ${c.headWidth} wide`
       : `${c.heads} for queries, ${c.kvHeads} for keys and values, ${c.headWidth} wide`;
+  const embedded = c.embeddingSize === c.hiddenSize ? "" : `, embeddings ${formatCount(c.embeddingSize)}`;
   const lines: readonly (readonly [string, string])[] = [
     ["model", name],
-    ["family", c.modelType],
+    [
+      "family",
+      c.bidirectional ? `${c.modelType}, an encoder: predicts masked tokens, does not continue text` : c.modelType,
+    ],
     [
       "file",
       `${formats[format]}, ${formatCount(file.tensors)} ${file.tensors === 1 ? "tensor" : "tensors"}, ${formatBytes(file.bytes)}: ${stored}`,
     ],
     ["blocks", formatCount(c.blocks)],
-    ["width", `${formatCount(c.hiddenSize)}, feed-forward ${formatCount(c.ffnSize)}`],
+    ["width", `${formatCount(c.hiddenSize)}${embedded}, feed-forward ${formatCount(c.ffnSize)}`],
     ["heads", heads],
     ["vocabulary", `${formatCount(c.vocabSize)} tokens`],
     ["context", `${formatCount(c.contextLength)} tokens`],

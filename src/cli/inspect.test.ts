@@ -169,6 +169,18 @@ describe("inspect", () => {
     expect(out).toContain("safetensors, 1 tensor, 64 B");
   });
 
+  it("says that an encoder is one, and what its embeddings and its one cache cost", async () => {
+    const { code, out } = await inspect(fixture("models/albert"));
+    expect(code).toBe(0);
+    expect(out).toContain("albert, an encoder: predicts masked tokens, does not continue text\n");
+    expect(out).toContain("40, embeddings 24, feed-forward 88\n");
+    expect(out).toContain("schedule    0x3\n");
+    expect(rowOf(out, "projection")[0]).toBe("1,000");
+    expect(rowOf(out, "keys and values, a token, f32")).toEqual(["320 B"]);
+    expect(out).not.toContain("refrain device");
+    expect((await inspect(fixture("models/albert-inner"))).out).not.toContain("cannot be played");
+  });
+
   it.each([
     ["no such model", ["nowhere"], "There is no file or folder nowhere"],
     ["a folder without a model", [fixture("gguf/..")], "has no config.json"],

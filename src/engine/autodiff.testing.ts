@@ -73,7 +73,16 @@ export const subjects: Readonly<Record<string, (g: Graph, x: Value, sizes: Sizes
   },
   swiglu: (g, x, { ffn }) =>
     g.swiglu(g.linear(x, matrix("gate", ffn, x.width)), g.linear(x, matrix("up", ffn, x.width))),
+  "attention in both directions": (g, x, { headWidth, kvHeads, group }) => {
+    const heads = kvHeads * group;
+    const rows = (name: string, n: number) => g.linear(x, matrix(name, n * headWidth, x.width));
+    const shape: AttentionShape = { heads, kvHeads, headWidth, bidirectional: true };
+    return g.attention(rows("q", heads), rows("k", kvHeads), rows("v", kvHeads), shape);
+  },
   gelu: (g, x, { ffn }) => g.gelu(g.linear(x, matrix("w", ffn, x.width))),
+  geluExact: (g, x, { ffn }) => g.geluExact(g.linear(x, matrix("w", ffn, x.width))),
+  relu: (g, x, { ffn }) => g.relu(g.linear(x, matrix("w", ffn, x.width))),
+  "first row": (g, x) => g.add(x, g.embed(matrix("types", 3, x.width), "first")),
   add: (g, x) => g.add(g.add(x, g.embed(matrix("positions", POSITIONS, x.width), "positions")), x),
   "x + W x": (g, x) => g.add(x, g.linear(x, matrix("w", x.width, x.width))),
   columns: (g, x) => {

@@ -24,13 +24,18 @@ export interface AttentionShape {
   readonly headWidth: number;
   /** How many positions a token sees, itself included; absent: all before it. */
   readonly window?: number;
+  /** A token sees every row of its sequence, those behind it too: the play must hold the sequence whole. */
+  readonly bidirectional?: boolean;
 }
+
+/** The rows of a table that are taken: those that the tokens name, or their positions, or for each token the first row. */
+export type Indices = "tokens" | "positions" | "first";
 
 /** What a forward pass is made of. */
 export type ForwardOperation =
   /** Handed in from outside before each play. */
   | { readonly kind: "input"; readonly name: string }
-  | { readonly kind: "embed"; readonly table: Parameter; readonly indices: "tokens" | "positions" }
+  | { readonly kind: "embed"; readonly table: Parameter; readonly indices: Indices }
   | { readonly kind: "linear"; readonly x: Value; readonly weight: Parameter; readonly bias: Parameter | undefined }
   | { readonly kind: "rmsNorm"; readonly x: Value; readonly weight: Parameter; readonly epsilon: number }
   | {
@@ -65,6 +70,8 @@ export type ForwardOperation =
   | { readonly kind: "add"; readonly a: Value; readonly b: Value }
   | { readonly kind: "swiglu"; readonly a: Value; readonly b: Value }
   | { readonly kind: "gelu"; readonly a: Value }
+  | { readonly kind: "geluExact"; readonly a: Value }
+  | { readonly kind: "relu"; readonly a: Value }
   | { readonly kind: "scale"; readonly a: Value; readonly factor: number }
   | { readonly kind: "columns"; readonly x: Value; readonly first: number }
   | { readonly kind: "tail"; readonly x: Value }
@@ -96,6 +103,8 @@ export function operands(operation: Operation): readonly Value[] {
     case "swiglu":
       return [operation.a, operation.b];
     case "gelu":
+    case "geluExact":
+    case "relu":
     case "scale":
       return [operation.a];
     case "crossEntropy":
@@ -165,8 +174,8 @@ export class Graph {
     return this.record({ kind: "input", name }, width, "all");
   }
 
-  /** [rows, table.columns]: the rows of `table` that the tokens, or their positions, name. */
-  embed(table: Parameter, indices: "tokens" | "positions" = "tokens"): Value {
+  /** [rows, table.columns]: rows of `table`. */
+  embed(table: Parameter, indices: Indices = "tokens"): Value {
     return this.record({ kind: "embed", table, indices }, table.columns, "all");
   }
 
@@ -198,13 +207,14 @@ export class Graph {
     return this.record({ kind: "rope", x, heads, headWidth, table }, x.width, x.rows);
   }
 
-  /** Causal attention; appends k and v to a cache slot of its own and reads the whole slot. [rows, heads · headWidth]. */
+  /** Attention, causal if not `bidirectional`; appends k and v to a cache slot of its own and reads the whole slot. [rows, heads · headWidth]. */
   attention(q: Value, k: Value, v: Value, shape: AttentionShape): Value {
     this.expectWidth("attention query", q, shape.heads * shape.headWidth);
     this.expectWidth("attention key", k, shape.kvHeads * shape.headWidth);
     this.expectWidth("attention value", v, shape.kvHeads * shape.headWidth);
     if (shape.heads % shape.kvHeads !== 0)
       throw new Error(`attention: ${shape.heads} heads of ${shape.kvHeads} groups`);
+    if (shape.bidirectional && shape.window !== undefined) throw new Error("attention: a window is causal");
     const same = this.oneSlot ? this.slots.findIndex((other) => sameCache(other, shape)) : -1;
     const slot = same >= 0 ? same : this.slots.push(shape) - 1;
     return this.record({ kind: "attention", q, k, v, shape, slot }, q.width, q.rows);
@@ -224,6 +234,16 @@ export class Graph {
   /** GELU, tanh form. */
   gelu(x: Value): Value {
     return this.record({ kind: "gelu", a: x }, x.width, x.rows);
+  }
+
+  /** GELU itself: x · Φ(x), the normal distribution's. */
+  geluExact(x: Value): Value {
+    return this.record({ kind: "geluExact", a: x }, x.width, x.rows);
+  }
+
+  /** max(0, x). */
+  relu(x: Value): Value {
+    return this.record({ kind: "relu", a: x }, x.width, x.rows);
   }
 
   /** factor · x. */

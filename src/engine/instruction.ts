@@ -1,5 +1,5 @@
 /** What a graph is lowered to: kernels with arguments, over buffers and addresses that are not known yet. */
-import type { RopeTable, Rows } from "./graph.ts";
+import type { AttentionShape, Indices, RopeTable, Rows } from "./graph.ts";
 import type { IntegerForm, Parameter } from "./parameter.ts";
 
 /** A region of memory that instructions write and read; the plan gives it an address. */
@@ -47,3 +47,10 @@ export interface Instruction {
   /** A buffer that the result may take the place of: every element is read by the thread that writes it. */
   readonly inPlaceOf?: Buffer;
 }
+
+/** How kernels are told which rows of a table to take: by what stands at an address, by position, or the first. */
+export const indexWord = (indices: Indices): Word =>
+  indices === "tokens" ? { region: "tokens" } : indices === "positions" ? 0 : -1;
+
+/** How kernels are told what a token sees: the positions of its window, 0 for all before it, -1 for the whole sequence. */
+export const sightWord = ({ window, bidirectional }: AttentionShape): number => (bidirectional ? -1 : (window ?? 0));

@@ -9,7 +9,7 @@ import { type CacheType, MAX_Q8_HEAD } from "./attention-layout.ts";
 import { lowerBackward } from "./backward/lower.ts";
 import { isBackward } from "./backward/operations.ts";
 import { type Graph, operands, type Value } from "./graph.ts";
-import type { Buffer, Instruction, Reference, Word } from "./instruction.ts";
+import { type Buffer, type Instruction, indexWord, type Reference, sightWord, type Word } from "./instruction.ts";
 import {
   BLOCK,
   groups,
@@ -191,14 +191,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
         emit(
           value,
           "embed",
-          [
-            { parameter: op.table },
-            storageLayouts[storage(op.table)].id,
-            K,
-            op.indices === "tokens" ? { region: "tokens" } : NONE,
-            at(value),
-            row,
-          ],
+          [{ parameter: op.table }, storageLayouts[storage(op.table)].id, K, indexWord(op.indices), at(value), row],
           [],
         );
         break;
@@ -217,7 +210,9 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
         elementwise(value, "swiglu", op.a, op.b);
         break;
       case "gelu":
-        elementwise(value, "gelu", op.a);
+      case "geluExact":
+      case "relu":
+        elementwise(value, op.kind, op.a);
         break;
       case "rmsNorm":
       case "layerNorm": {
@@ -273,7 +268,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
         );
         break;
       case "attention": {
-        const { heads, kvHeads, headWidth, window } = op.shape;
+        const { heads, kvHeads, headWidth } = op.shape;
         if (cache === "q8" && headWidth > MAX_Q8_HEAD) {
           throw inputError(
             "cache",
@@ -312,7 +307,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
           writes: [],
           writesSlot: op.slot,
         });
-        const shape = [heads, kvHeads, headWidth, { size: "context" }, window ?? 0] as const;
+        const shape = [heads, kvHeads, headWidth, { size: "context" }, sightWord(op.shape)] as const;
         emit(
           value,
           cache === "q8" ? "attentionQ8" : "attention",

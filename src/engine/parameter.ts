@@ -11,7 +11,7 @@ export interface Parameter {
   readonly rows: number;
   /** Inputs of a linear map, width of a table, length of a vector. */
   readonly columns: number;
-  readonly part: "embedding" | "positions" | "attention" | "ffn" | "norm" | "head";
+  readonly part: "embedding" | "projection" | "positions" | "attention" | "ffn" | "norm" | "head";
   /** The block and half that it belongs to; absent outside the blocks. */
   readonly block?: number;
   readonly half?: "attention" | "ffn";

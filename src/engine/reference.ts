@@ -4,7 +4,8 @@
  */
 import { isBackward } from "./backward/operations.ts";
 import { computeBackward } from "./backward/reference.ts";
-import type { Graph, Operation, Value } from "./graph.ts";
+import type { Graph, Indices, Operation, Value } from "./graph.ts";
+import { normalDistribution } from "./normal.ts";
 import { BLOCK, type Parameter } from "./parameter.ts";
 import { logSoftmax } from "./softmax.ts";
 
@@ -59,8 +60,8 @@ export class ReferencePlayer {
     const op: Operation = value.operation;
     const of = (v: Value) => values[v.id]!;
     const weights = (p: Parameter) => this.parameter(p);
-    const index = (indices: "tokens" | "positions") =>
-      input.tokens.map((token, i) => (indices === "tokens" ? token : this.position + i));
+    const index = (indices: Indices) =>
+      input.tokens.map((token, i) => ({ tokens: token, positions: this.position + i, first: 0 })[indices]);
     if (isBackward(op)) {
       const { tail = 0, targets = [] } = input;
       return computeBackward(value, op, { of, weights, index, targets, rows: input.tokens.length, tail });
@@ -130,6 +131,10 @@ export class ReferencePlayer {
         return of(op.a).map((row) =>
           row.map((v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))),
         );
+      case "geluExact":
+        return of(op.a).map((row) => row.map((v) => v * normalDistribution(v)));
+      case "relu":
+        return of(op.a).map((row) => row.map((v) => Math.max(0, v)));
       case "scale":
         return of(op.a).map((row) => row.map((v) => v * op.factor));
       case "columns":
@@ -168,7 +173,7 @@ export class ReferencePlayer {
     keys.splice(this.position, keys.length, ...k);
     cached.splice(this.position, cached.length, ...v);
     return q.map((row, i) => {
-      const last = this.position + i;
+      const last = op.shape.bidirectional ? keys.length - 1 : this.position + i;
       const first = Math.max(0, last - window + 1);
       const out = new Float64Array(heads * headWidth);
       for (let h = 0; h < heads; h++) {

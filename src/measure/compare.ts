@@ -7,6 +7,7 @@ import { load, resolveSchedule, type WeightType } from "../refrain.ts";
 import { firstTokens } from "../text/first-tokens.ts";
 import { openCheckpoint } from "../weights/open.ts";
 import { type Profile, perplexityWindow, profile } from "./profile.ts";
+import type { OpenTask } from "./tasks/open-tasks.ts";
 
 export interface Candidate {
   /** A path or a name on the hub. */
@@ -23,6 +24,9 @@ export interface CompareOptions {
   /** Without it, what suits all models: at most 1,024 tokens. */
   readonly window?: number | undefined;
   readonly stride?: number | undefined;
+  readonly tasks?: readonly OpenTask[] | undefined;
+  /** Items of each task. */
+  readonly limit?: number | undefined;
   readonly prompt?: string | undefined;
   readonly weights?: WeightType | undefined;
   readonly cache?: CacheType | undefined;
@@ -52,8 +56,7 @@ export async function compareModels(candidates: readonly Candidate[], options: C
     try {
       const tokens = text === undefined ? undefined : firstTokens(model.needTokenizer(), text, rest.tokens);
       reference ??= tokens;
-      const { stride, prompt } = rest;
-      const measured = await profile(model, { tokens, window, stride, prompt, signal, onProgress });
+      const measured = await profile(model, { ...rest, tokens, window, signal, onProgress });
       compared.push({ candidate, profile: measured, sameTokens: tokens?.join() === reference?.join() });
     } finally {
       await model.dispose();

@@ -42,7 +42,7 @@ export interface Cost {
 
 export const parameterCount = ({ rows, columns }: Parameter): number => rows * columns;
 
-const parts: readonly Part[] = ["embedding", "positions", "attention", "ffn", "norm", "head"];
+const parts: readonly Part[] = ["embedding", "projection", "positions", "attention", "ffn", "norm", "head"];
 
 export function modelCost(config: ModelConfig, steps: Steps): Cost {
   const stored = parametersPlayed(config, steps);
@@ -61,8 +61,9 @@ export function modelCost(config: ModelConfig, steps: Steps): Cost {
 
   // Looking a row up multiplies nothing; projecting onto the vocabulary multiplies the whole table.
   const multiplied = played.filter((p) => p.kind === "matrix" && p.part !== "embedding" && p.part !== "positions");
-  const projection = config.tiedEmbeddings ? config.vocabSize * config.hiddenSize : 0;
-  const slots = kvSlots(steps);
+  const projection = config.tiedEmbeddings ? config.vocabSize * config.embeddingSize : 0;
+  // An encoder keeps nothing from play to play: its attentions work in one cache, one after another.
+  const slots = config.bidirectional ? Math.min(1, kvSlots(steps)) : kvSlots(steps);
   const kvBytes = (type: CacheType) => slots * 2 * cacheBytesPerPosition(type, config);
   return {
     parts: parts
@@ -83,7 +84,7 @@ export function modelCost(config: ModelConfig, steps: Steps): Cost {
     kvBytesPerToken: { f32: kvBytes("f32"), q8: kvBytes("q8") },
     kvSlots: slots,
     flopsPerToken: 2 * (sum(multiplied) + projection),
-    attentionFlopsPerPosition: slots * attentionFlops(config),
+    attentionFlopsPerPosition: kvSlots(steps) * attentionFlops(config),
   };
 }
 

@@ -98,9 +98,11 @@ function inspectSchedule(
       bytes: { f32: context * cost.kvBytesPerToken.f32, q8: context * cost.kvBytesPerToken.q8 },
     },
     flops: { first: decodeFlops(config, steps, 0), last: decodeFlops(config, steps, context - 1) },
-    ...(measured && {
-      speed: forEach((choice) => predictSpeed(config, steps, stored, choice, context, measured)),
-    }),
+    // An encoder decodes no tokens.
+    ...(measured &&
+      !config.bidirectional && {
+        speed: forEach((choice) => predictSpeed(config, steps, stored, choice, context, measured)),
+      }),
   };
 }
 

@@ -6,7 +6,7 @@
 import { inputError } from "../errors.ts";
 import type { Session } from "../model/session.ts";
 import type { OnProgress } from "../progress.ts";
-import { yieldToEvents } from "../yield.ts";
+import { nextTokenLosses } from "./next-token-losses.ts";
 
 export interface PerplexityOptions {
   /** Tokens of a window; at most the session's context. */
@@ -49,7 +49,8 @@ export async function perplexity(
     const end = Math.min(begin + window, tokens.length);
     // Token t is predicted at row t - 1; the first token of the text has nothing before it.
     const first = Math.max(begin, previousEnd - 1);
-    const losses = await windowLosses(session, tokens, begin, first, end, signal);
+    session.rewind(0);
+    const losses = await nextTokenLosses(session, tokens.slice(begin, end), first - begin, { signal });
     const counted = end - previousEnd - 1;
     if (losses.length > 0 && counted > 0) {
       weighted += (losses.reduce((sum, loss) => sum + loss, 0) / losses.length) * counted;
@@ -72,28 +73,6 @@ export async function perplexity(
     seconds: (performance.now() - started) / 1000,
     tokensRead,
   };
-}
-
-/** Losses at rows [first, end - 1) of the window [begin, end), each predicting the token after it. */
-async function windowLosses(
-  session: Session,
-  tokens: readonly number[],
-  begin: number,
-  first: number,
-  end: number,
-  signal: AbortSignal | undefined,
-): Promise<number[]> {
-  const losses: number[] = [];
-  session.rewind(0);
-  for (let at = begin; at < end - 1; at += session.maxRows) {
-    signal?.throwIfAborted();
-    const chunk = tokens.slice(at, Math.min(at + session.maxRows, end - 1));
-    const tail = Math.min(Math.max(0, first - at), chunk.length);
-    session.play(chunk, { tail, targets: tokens.slice(at + tail + 1, at + chunk.length + 1) });
-    losses.push(...session.losses(chunk.length - tail));
-    await yieldToEvents();
-  }
-  return losses;
 }
 
 function check(session: Session, tokens: readonly number[], window: number, stride: number): void {

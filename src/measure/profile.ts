@@ -1,10 +1,13 @@
 /** One model in the figures that people compare: size, cache, perplexity, speed, and what it says. */
 import type { ModelConfig } from "../model/config.ts";
+import { refuseEncoder } from "../model/session.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Model } from "../refrain.ts";
 import { type Cost, modelCost } from "./cost.ts";
 import { type Perplexity, perplexity } from "./perplexity.ts";
 import { decodeSpeed, type Speed } from "./speed.ts";
+import { evaluateTasks, type TaskResult } from "./tasks/evaluate.ts";
+import type { OpenTask } from "./tasks/open-tasks.ts";
 import { checkWindow } from "./window.ts";
 
 export interface Profile {
@@ -15,6 +18,8 @@ export interface Profile {
   /** Bytes that the cache grows by with each token, as the model keeps it. */
   readonly kvBytesPerToken: number;
   readonly perplexity: Perplexity | undefined;
+  /** Empty where none were asked for. */
+  readonly tasks: readonly TaskResult[];
   readonly speed: Speed;
   /** The continuation of the prompt, where one was given. */
   readonly sample: string | undefined;
@@ -25,6 +30,9 @@ export interface ProfileOptions {
   readonly tokens?: readonly number[] | undefined;
   readonly window?: number | undefined;
   readonly stride?: number | undefined;
+  readonly tasks?: readonly OpenTask[] | undefined;
+  /** Items of each task. */
+  readonly limit?: number | undefined;
   readonly prompt?: string | undefined;
   /** The speed, where it was measured beside that of other models; without it, it is measured now. */
   readonly speed?: Speed | undefined;
@@ -35,7 +43,7 @@ export interface ProfileOptions {
 }
 
 export async function profile(model: Model, options: ProfileOptions = {}): Promise<Profile> {
-  const { tokens, prompt, sampleTokens = 48, signal } = options;
+  const { tokens, tasks = [], limit, prompt, sampleTokens = 48, signal, onProgress } = options;
   const cost = modelCost(model.config, model.steps);
   return {
     schedule: model.schedule,
@@ -43,6 +51,7 @@ export async function profile(model: Model, options: ProfileOptions = {}): Promi
     weightBytes: model.weightBytes,
     kvBytesPerToken: cost.kvBytesPerToken[model.cache],
     perplexity: tokens && (await modelPerplexity(model, tokens, options)),
+    tasks: tasks.length > 0 ? await evaluateTasks(model, tasks, { limit, signal, onProgress }) : [],
     speed: options.speed ?? (await decodeSpeed(model, 32, signal)),
     sample: prompt === undefined ? undefined : await continuation(model, prompt, sampleTokens, signal),
   };
@@ -59,6 +68,7 @@ export async function modelPerplexity(
   tokens: readonly number[],
   { window, stride, signal, onProgress }: Pick<ProfileOptions, "window" | "stride" | "signal" | "onProgress"> = {},
 ): Promise<Perplexity> {
+  if (model.config.bidirectional) throw refuseEncoder(model.name);
   const context = window ?? perplexityWindow(model.config);
   checkWindow(model, context);
   const session = model.session({ output: "loss", contextLength: context });

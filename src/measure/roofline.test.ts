@@ -15,11 +15,13 @@ const config: ModelConfig = {
   modelType: "llama",
   vocabSize: 64,
   hiddenSize: 64,
+  embeddingSize: 64,
   blocks: 4,
   heads: 2,
   kvHeads: 1,
   headWidth: 32,
   ffnSize: 128,
+  feedForward: "swiglu",
   contextLength: 512,
   normEpsilon: 1e-5,
   tiedEmbeddings: true,
@@ -27,6 +29,8 @@ const config: ModelConfig = {
   windows: [undefined, undefined, undefined, undefined],
   bias: { qkv: false, output: false, ffn: false },
   queryKeyNorm: false,
+  bidirectional: false,
+  tokenTypes: 0,
   schedule: undefined,
 };
 const storageOf = (type: StorageType) => (p: Parameter) => (p.kind === "vector" ? "f32" : type);

@@ -79,9 +79,9 @@ function work(
   const slot = instruction.readsSlot;
   if (slot !== undefined) {
     const shape = graph.slots[slot]!;
-    const { window = Number.POSITIVE_INFINITY } = shape;
+    const { window = Number.POSITIVE_INFINITY, bidirectional } = shape;
     let seen = 0;
-    for (let row = 0; row < rows; row++) seen += Math.min(play.position + row + 1, window);
+    for (let row = 0; row < rows; row++) seen += Math.min(play.position + (bidirectional ? rows : row + 1), window);
     const held = Math.min(play.position + rows, window + rows);
     const bytes = 2 * held * cacheBytesPerPosition(plan.limits.cache ?? "f32", shape);
     return {

@@ -38,6 +38,13 @@ describe("config.json", () => {
     expect(config.tiedEmbeddings).toBe(true);
   });
 
+  it("reads a feed-forward without a gate, which transformers does not know", () => {
+    expect(parse(llama).feedForward).toBe("swiglu");
+    expect(parse({ ...llama, mlp_gate: false, hidden_act: "relu" }).feedForward).toBe("relu");
+    expect(() => parse({ ...llama, hidden_act: "relu" })).toThrow(/expected "silu", got "relu"/);
+    expect(() => parse({ ...llama, mlp_gate: false })).toThrow(/expected "relu", "gelu" or "gelu_new", got "silu"/);
+  });
+
   it("gives each block its own window where layer_types mixes them", () => {
     const types = ["full_attention", "sliding_attention", "full_attention", "sliding_attention"];
     const config = parse({ ...llama, model_type: "qwen3", head_dim: 16, layer_types: types, sliding_window: 8 });

@@ -4,6 +4,10 @@
  */
 import * as v from "valibot";
 import { inputError } from "../errors.ts";
+import { printSteps } from "../schedule/print.ts";
+import { isIdentity, MAX_STEPS } from "../schedule/schedule.ts";
+import { activationNamed, type FeedForward } from "./activation.ts";
+import { albertSteps } from "./albert.ts";
 
 /** Frequencies of the rotary embedding and how they are stretched for longer contexts. */
 export interface RopeConfig {
@@ -23,17 +27,20 @@ export interface RopeConfig {
 }
 
 export interface ModelConfig {
-  /** `model_type` of the checkpoint: llama, qwen2, qwen3, mistral, mobilellm, gpt2. */
+  /** `model_type` of the checkpoint: llama, qwen2, qwen3, mistral, mobilellm, gpt2, albert. */
   readonly modelType: string;
   readonly vocabSize: number;
   /** Width of the residual stream. */
   readonly hiddenSize: number;
+  /** Width of the embeddings; less than `hiddenSize` where a map lies between them (ALBERT). */
+  readonly embeddingSize: number;
   /** Sets of block weights in the checkpoint; how often they are played is the schedule's matter. */
   readonly blocks: number;
   readonly heads: number;
   readonly kvHeads: number;
   readonly headWidth: number;
   readonly ffnSize: number;
+  readonly feedForward: FeedForward;
   /** Longest sequence that the model was made for. */
   readonly contextLength: number;
   readonly normEpsilon: number;
@@ -45,6 +52,10 @@ export interface ModelConfig {
   readonly bias: { readonly qkv: boolean; readonly output: boolean; readonly ffn: boolean };
   /** RMS norm on each query and key head (Qwen 3). */
   readonly queryKeyNorm: boolean;
+  /** An encoder: each token sees the whole sequence, and what is masked is predicted, not what follows. */
+  readonly bidirectional: boolean;
+  /** Segments that tokens can belong to; 0 where a model knows none. */
+  readonly tokenTypes: number;
   /** The schedule that the checkpoint brings, or undefined for each block once. */
   readonly schedule: string | undefined;
 }
@@ -87,6 +98,7 @@ export const llamaSchema = v.looseObject({
   rope_parameters: v.optional(v.nullable(ropeScaling)),
   attention_bias: flag,
   mlp_bias: flag,
+  mlp_gate: flag,
   sliding_window: optionalCount,
   use_sliding_window: flag,
   max_window_layers: v.optional(v.nullable(v.number())),
@@ -109,6 +121,22 @@ export const gpt2Schema = v.looseObject({
   reorder_and_upcast_attn: flag,
 });
 
+const albertSchema = v.looseObject({
+  ...shared,
+  embedding_size: v.optional(count, 128),
+  hidden_size: count,
+  num_hidden_layers: count,
+  num_hidden_groups: v.optional(count, 1),
+  inner_group_num: v.optional(count, 1),
+  num_attention_heads: count,
+  intermediate_size: count,
+  hidden_act: v.optional(v.string(), "gelu_new"),
+  max_position_embeddings: v.optional(count, 512),
+  type_vocab_size: v.optional(count, 2),
+  layer_norm_eps: v.optional(positive, 1e-12),
+  position_embedding_type: v.optional(v.nullable(v.string())),
+});
+
 /** Families that read a config in Llama's keys, with what sets each apart. */
 export const llamaTypes: Readonly<Record<string, { qkvBias?: boolean; queryKeyNorm?: boolean; window?: boolean }>> = {
   llama: {},
@@ -118,7 +146,7 @@ export const llamaTypes: Readonly<Record<string, { qkvBias?: boolean; queryKeyNo
   qwen3: { queryKeyNorm: true, window: true },
 };
 
-export const supportedTypes: readonly string[] = [...Object.keys(llamaTypes), "gpt2"];
+export const supportedTypes: readonly string[] = [...Object.keys(llamaTypes), "gpt2", "albert"];
 
 /** `path` stands in messages. Throws `config` where a key is missing or impossible, `model-type` where it is not ours. */
 export function parseConfig(config: Readonly<Record<string, unknown>>, path: string): ModelConfig {
@@ -130,9 +158,14 @@ export function parseConfig(config: Readonly<Record<string, unknown>>, path: str
       `It plays ${supportedTypes.join(", ")}.`,
     );
   }
-  const parsed = type === "gpt2" ? gpt2Config(read(gpt2Schema, config, path)) : llamaConfig(config, path);
+  const parsed = parseFamily(type, config, path);
   checkShape(parsed, path);
   return parsed;
+}
+
+function parseFamily(type: string, config: Readonly<Record<string, unknown>>, path: string): ModelConfig {
+  if (type === "gpt2") return gpt2Config(read(gpt2Schema, config, path), path);
+  return type === "albert" ? albertConfig(read(albertSchema, config, path), path) : llamaConfig(config, path);
 }
 
 function read<S extends v.GenericSchema>(schema: S, config: unknown, path: string): v.InferOutput<S> {
@@ -150,19 +183,18 @@ function read<S extends v.GenericSchema>(schema: S, config: unknown, path: strin
 function llamaConfig(config: Readonly<Record<string, unknown>>, path: string): ModelConfig {
   const c = read(llamaSchema, config, path);
   const { qkvBias = false, queryKeyNorm = false, window = false } = llamaTypes[c.model_type]!;
-  if (c.hidden_act !== "silu") {
-    throw inputError("config", `${path}: hidden_act: expected "silu", got "${c.hidden_act}"`, "Only SwiGLU is played.");
-  }
   const bias = c.attention_bias ?? false;
   return {
     modelType: c.model_type,
     vocabSize: c.vocab_size,
     hiddenSize: c.hidden_size,
+    embeddingSize: c.hidden_size,
     blocks: c.num_hidden_layers,
     heads: c.num_attention_heads,
     kvHeads: c.num_key_value_heads ?? c.num_attention_heads,
     headWidth: c.head_dim ?? Math.floor(c.hidden_size / c.num_attention_heads),
     ffnSize: c.intermediate_size,
+    feedForward: llamaFeedForward(c.hidden_act, c.mlp_gate ?? true, path),
     contextLength: c.max_position_embeddings,
     normEpsilon: c.rms_norm_eps,
     // MobileLLM's own code ties by a flag of its own and leaves tie_word_embeddings false.
@@ -171,8 +203,24 @@ function llamaConfig(config: Readonly<Record<string, unknown>>, path: string): M
     windows: window ? slidingWindows(c, path) : Array(c.num_hidden_layers).fill(undefined),
     bias: { qkv: qkvBias || bias, output: bias && !qkvBias, ffn: c.mlp_bias ?? false },
     queryKeyNorm,
+    bidirectional: false,
+    tokenTypes: 0,
     schedule: c.refrain?.schedule ?? (c.layer_sharing ? `each(0-${c.num_hidden_layers - 1})x2` : undefined),
   };
+}
+
+/** With a gate it is SwiGLU; without one (`mlp_gate: false`, a key of Refrain's) a plain activation between two maps. */
+function llamaFeedForward(act: string, gated: boolean, path: string): FeedForward {
+  const found = gated ? (act === "silu" ? "swiglu" : undefined) : activationNamed(act);
+  if (found !== undefined) return found;
+  const expected = gated ? '"silu"' : '"relu", "gelu" or "gelu_new"';
+  throw inputError(
+    "config",
+    `${path}: hidden_act: expected ${expected}, got "${act}"`,
+    gated
+      ? 'Feed-forwards with a gate are SwiGLU. One without has "mlp_gate": false.'
+      : 'Without a gate ("mlp_gate": false) it is a plain function.',
+  );
 }
 
 function ropeConfig(c: v.InferOutput<typeof llamaSchema>, path: string): RopeConfig {
@@ -218,22 +266,29 @@ function slidingWindows(c: v.InferOutput<typeof llamaSchema>, path: string): (nu
   return Array.from({ length: blocks }, (_, block) => (block >= first ? window : undefined));
 }
 
-function gpt2Config(c: v.InferOutput<typeof gpt2Schema>): ModelConfig {
-  if (!["gelu_new", "gelu_pytorch_tanh"].includes(c.activation_function)) {
-    throw inputError("config", `config.json: activation_function "${c.activation_function}" is not played`);
+function plainActivation(name: string, key: string, path: string): FeedForward {
+  const found = activationNamed(name);
+  if (found === undefined) {
+    throw inputError("config", `${path}: ${key}: expected "gelu_new", "gelu" or "relu", got "${name}"`);
   }
+  return found;
+}
+
+function gpt2Config(c: v.InferOutput<typeof gpt2Schema>, path: string): ModelConfig {
   if (c.scale_attn_weights === false || c.scale_attn_by_inverse_layer_idx) {
-    throw inputError("config", "config.json: attention scaled otherwise than by the head width is not played");
+    throw inputError("config", `${path}: attention scaled otherwise than by the head width is not played`);
   }
   return {
     modelType: c.model_type,
     vocabSize: c.vocab_size,
     hiddenSize: c.n_embd,
+    embeddingSize: c.n_embd,
     blocks: c.n_layer,
     heads: c.n_head,
     kvHeads: c.n_head,
     headWidth: Math.floor(c.n_embd / c.n_head),
     ffnSize: c.n_inner ?? 4 * c.n_embd,
+    feedForward: plainActivation(c.activation_function, "activation_function", path),
     contextLength: c.n_positions,
     normEpsilon: c.layer_norm_epsilon,
     tiedEmbeddings: c.tie_word_embeddings ?? true,
@@ -241,7 +296,46 @@ function gpt2Config(c: v.InferOutput<typeof gpt2Schema>): ModelConfig {
     windows: Array(c.n_layer).fill(undefined),
     bias: { qkv: true, output: true, ffn: true },
     queryKeyNorm: false,
+    bidirectional: false,
+    tokenTypes: 0,
     schedule: c.refrain?.schedule,
+  };
+}
+
+function albertConfig(c: v.InferOutput<typeof albertSchema>, path: string): ModelConfig {
+  if ((c.position_embedding_type ?? "absolute") !== "absolute") {
+    throw inputError(
+      "config",
+      `${path}: position_embedding_type: expected "absolute", got "${c.position_embedding_type}"`,
+    );
+  }
+  const { num_hidden_layers: layers, num_hidden_groups: groups, inner_group_num: inner } = c;
+  if (layers * inner > MAX_STEPS || groups * inner > MAX_STEPS) {
+    throw inputError("config", `${path}: ${layers} layers of ${inner} blocks; at most ${MAX_STEPS} steps are played`);
+  }
+  const blocks = groups * inner;
+  const own = albertSteps(layers, groups, inner);
+  return {
+    modelType: c.model_type,
+    vocabSize: c.vocab_size,
+    hiddenSize: c.hidden_size,
+    embeddingSize: c.embedding_size,
+    blocks,
+    heads: c.num_attention_heads,
+    kvHeads: c.num_attention_heads,
+    headWidth: Math.floor(c.hidden_size / c.num_attention_heads),
+    ffnSize: c.intermediate_size,
+    feedForward: plainActivation(c.hidden_act, "hidden_act", path),
+    contextLength: c.max_position_embeddings,
+    normEpsilon: c.layer_norm_eps,
+    tiedEmbeddings: c.tie_word_embeddings ?? true,
+    rope: { theta: 10000, scaling: { kind: "none" } },
+    windows: Array(blocks).fill(undefined),
+    bias: { qkv: true, output: true, ffn: true },
+    queryKeyNorm: false,
+    bidirectional: true,
+    tokenTypes: c.type_vocab_size,
+    schedule: c.refrain?.schedule ?? (isIdentity(own, blocks) ? undefined : printSteps(own)),
   };
 }
 
@@ -251,7 +345,7 @@ function checkShape(c: ModelConfig, path: string): void {
     throw inputError("config", `${path}: ${message}`, help);
   };
   if (c.heads % c.kvHeads !== 0) refuse(`${c.heads} query heads cannot share ${c.kvHeads} key/value heads evenly`);
-  if (c.modelType === "gpt2" && c.hiddenSize % c.heads !== 0) {
+  if (["gpt2", "albert"].includes(c.modelType) && c.hiddenSize % c.heads !== 0) {
     refuse(`hidden size ${c.hiddenSize} does not divide into ${c.heads} heads`);
   }
   if (c.headWidth % 4 !== 0) refuse(`heads are ${c.headWidth} wide; the kernels need a multiple of 4`);

@@ -6,8 +6,9 @@
  *   x ← x + W2 · gelu(W1 n),          n = layernorm(x)
  */
 import type { Parameter } from "../engine/parameter.ts";
+import { activate } from "./activation.ts";
 import type { ModelConfig } from "./config.ts";
-import { type Family, present } from "./family.ts";
+import { countedBy, type Family, present } from "./family.ts";
 
 function blockParameters(c: ModelConfig, block: number) {
   const D = c.hiddenSize;
@@ -85,7 +86,10 @@ export const gpt2: Family = {
   ffn(g, x, c, block) {
     const p = blockParameters(c, block);
     const n = g.layerNorm(x, p.ffnNorm.weight, p.ffnNorm.bias, c.normEpsilon);
-    return g.add(x, g.linear(g.gelu(g.linear(n, p.up.weight, p.up.bias)), p.down.weight, p.down.bias));
+    return g.add(
+      x,
+      g.linear(activate(g, g.linear(n, p.up.weight, p.up.bias), c.feedForward), p.down.weight, p.down.bias),
+    );
   },
 
   head(g, x, c) {
@@ -93,6 +97,6 @@ export const gpt2: Family = {
     return g.linear(g.layerNorm(x, p.normWeight, p.normBias, c.normEpsilon), p.head ?? p.tokens);
   },
 
-  blockCountKey: "n_layer",
+  counting: countedBy("n_layer"),
   rename: (name, from, to) => name.replace(`transformer.h.${from}.`, `transformer.h.${to}.`),
 };

@@ -5,10 +5,14 @@
  *
  *   x ← x + Wo · attention(rope(Wq n), rope(Wk n), Wv n),   n = rmsnorm(x)
  *   x ← x + W2 · (silu(W1 n) ⊙ W3 n),                        n = rmsnorm(x)
+ *
+ * Without a gate (`mlp_gate: false`) the last line is x + W2 · relu(W3 n), the feed-forward that MobileLLM's road map starts with.
  */
+import type { Value } from "../engine/graph.ts";
 import type { Parameter } from "../engine/parameter.ts";
+import { activate } from "./activation.ts";
 import type { ModelConfig } from "./config.ts";
-import { type Family, present } from "./family.ts";
+import { countedBy, type Family, present } from "./family.ts";
 
 function blockParameters(c: ModelConfig, block: number) {
   const { hiddenSize: D, ffnSize: F, heads, kvHeads, headWidth } = c;
@@ -26,6 +30,7 @@ function blockParameters(c: ModelConfig, block: number) {
     ({ name: at(name), kind: "vector", rows: 1, columns, part, block, half }) satisfies Parameter;
   const bias = (wanted: boolean, half: "attention" | "ffn", name: string, columns: number) =>
     wanted ? vector(half, `${name}.bias`, columns, half) : undefined;
+  const gated = c.feedForward === "swiglu";
   const qkNorm = (name: string) => (c.queryKeyNorm ? vector("attention", name, headWidth) : undefined);
 
   return {
@@ -41,8 +46,8 @@ function blockParameters(c: ModelConfig, block: number) {
     o: matrix("attention", "self_attn.o_proj", D, heads * headWidth), // [D, H·d]
     oBias: bias(c.bias.output, "attention", "self_attn.o_proj", D),
     ffnNorm: vector("ffn", "post_attention_layernorm.weight", D),
-    gate: matrix("ffn", "mlp.gate_proj", F, D), // [F, D]
-    gateBias: bias(c.bias.ffn, "ffn", "mlp.gate_proj", F),
+    gate: gated ? matrix("ffn", "mlp.gate_proj", F, D) : undefined, // [F, D]
+    gateBias: bias(gated && c.bias.ffn, "ffn", "mlp.gate_proj", F),
     up: matrix("ffn", "mlp.up_proj", F, D), // [F, D]
     upBias: bias(c.bias.ffn, "ffn", "mlp.up_proj", F),
     down: matrix("ffn", "mlp.down_proj", D, F), // [D, F]
@@ -83,7 +88,8 @@ export const llama: Family = {
   ffn(g, x, c, block) {
     const p = blockParameters(c, block);
     const n = g.rmsNorm(x, p.ffnNorm, c.normEpsilon);
-    const h = g.swiglu(g.linear(n, p.gate, p.gateBias), g.linear(n, p.up, p.upBias));
+    const up = (): Value => g.linear(n, p.up, p.upBias);
+    const h = p.gate ? g.swiglu(g.linear(n, p.gate, p.gateBias), up()) : activate(g, up(), c.feedForward);
     return g.add(x, g.linear(h, p.down, p.downBias));
   },
 
@@ -92,6 +98,6 @@ export const llama: Family = {
     return g.linear(g.rmsNorm(x, p.norm, c.normEpsilon), p.head ?? p.embedding);
   },
 
-  blockCountKey: "num_hidden_layers",
+  counting: countedBy("num_hidden_layers"),
   rename: (name, from, to) => name.replace(`model.layers.${from}.`, `model.layers.${to}.`),
 };

@@ -102,7 +102,8 @@ export function extendedConfig(
     const listsBlocks = Array.isArray(value) && value.length === config.blocks && key.startsWith("layer");
     if (listsBlocks) extended[key] = [...value, ...like.map((block) => value[block])];
   }
-  extended[familyOf(config).blockCountKey] = config.blocks + like.length;
+  const blocks = config.blocks + like.length;
+  Object.assign(extended, familyOf(config).counting(blocks, identitySteps(blocks)).keys);
   if (config.windows.some((window) => window !== undefined)) {
     extended.layer_types = [...config.windows.keys(), ...like].map((block) =>
       config.windows[block] === undefined ? "full_attention" : "sliding_attention",

@@ -51,7 +51,8 @@ const worst = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
 
 describe("logits, hidden states and greedy tokens against transformers", () => {
   const ggufs = readdirSync(fixturePath("gguf")).filter((name) => name !== "values.gguf");
-  for (const name of [...readdirSync(fixturePath("models")).sort(), ...ggufs.sort()]) {
+  const folders = readdirSync(fixturePath("models")).filter((name) => !name.startsWith("albert"));
+  for (const name of [...folders.sort(), ...ggufs.sort()]) {
     it(name, async () => {
       const model = await load(name, "f32");
       for (const sequence of readReference(name.replace(".gguf", "")).sequences) {

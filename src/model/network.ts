@@ -9,7 +9,7 @@ import { familyOf } from "./families.ts";
 export interface NetworkOptions {
   /** Cosines and sines for every position of the context. */
   readonly table: RopeTable;
-  /** End in the cross-entropy of the tail's rows instead of their logits. */
+  /** Besides their logits, the cross-entropy of the tail's rows. */
   readonly loss?: boolean;
   /** What the linear maps of the steps are adapted with. */
   readonly adapter?: Adapter | undefined;
@@ -20,7 +20,8 @@ export interface NetworkOptions {
 }
 
 export function network(config: ModelConfig, steps: Steps, options: NetworkOptions): Graph {
-  const g = new Graph();
+  // An encoder is always played from position 0.
+  const g = new Graph({ oneSlot: config.bidirectional });
   const boundaries = playSteps(g, config, steps, options);
   if (options.hidden) for (const [i, x] of boundaries.entries()) g.output(hiddenName(i), x);
   const logits = playHead(g, config, g.tail(boundaries.at(-1)!), options.adapter);
@@ -28,8 +29,10 @@ export function network(config: ModelConfig, steps: Steps, options: NetworkOptio
     const [state] = operands(logits.operation);
     g.values.pop();
     g.output("state", state!);
-  } else if (options.loss) g.output("loss", g.crossEntropy(logits));
-  else g.output("logits", logits);
+    return g;
+  }
+  g.output("logits", logits);
+  if (options.loss) g.output("loss", g.crossEntropy(logits));
   return g;
 }
 

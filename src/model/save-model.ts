@@ -9,7 +9,7 @@ import type { Parameter } from "../engine/parameter.ts";
 import { failure, inputError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import { printSteps } from "../schedule/print.ts";
-import { isIdentity, type Steps } from "../schedule/schedule.ts";
+import { type Steps, sameSteps } from "../schedule/schedule.ts";
 import { playedHalves } from "../schedule/stats.ts";
 import { renumber, unroll } from "../schedule/unroll.ts";
 import type { Checkpoint, StoredTensor } from "../weights/checkpoint.ts";
@@ -63,6 +63,7 @@ export async function saveModel(
 ): Promise<void> {
   const layout = layoutOf(steps, options.unrolled ?? false);
   const family = familyOf(config);
+  const { stored = (name: string) => name } = family.counting(layout.blocks.length, layout.steps);
   const write = (parameter: Parameter, name: string) => toWrite(checkpoint, parameter, name);
   const tensors = [
     ...family.outer(config).map((parameter) => write(parameter, parameter.name)),
@@ -71,7 +72,7 @@ export async function saveModel(
         const from = source[half];
         if (from === undefined) return [];
         const parameters = family.block(config, from).filter((parameter) => parameter.half === half);
-        return parameters.map((parameter) => write(parameter, family.rename(parameter.name, from, block)));
+        return parameters.map((parameter) => write(parameter, stored(family.rename(parameter.name, from, block))));
       }),
     ),
   ];
@@ -108,7 +109,8 @@ export function savedConfig(
     const listsBlocks = Array.isArray(value) && value.length === config.blocks && key.startsWith("layer");
     saved[key] = listsBlocks ? sources.map((block) => value[block]) : value;
   }
-  saved[familyOf(config).blockCountKey] = sources.length;
+  const { keys, plays } = familyOf(config).counting(sources.length, layout.steps);
+  Object.assign(saved, keys);
   if (typeof original.max_window_layers === "number" && config.windows.some((window) => window !== undefined)) {
     // "The first n see everything" says nothing any more once blocks are dropped or change places; a list by block does.
     saved.layer_types = layout.blocks.map(({ attention }, i) =>
@@ -120,7 +122,7 @@ export function savedConfig(
   // MobileLLM's flag and Refrain's schedule say the same thing; one of them may stay.
   if ("layer_sharing" in saved) saved.layer_sharing = false;
   delete saved.refrain;
-  if (!isIdentity(layout.steps, sources.length)) saved.refrain = { schedule: printSteps(layout.steps) };
+  if (!sameSteps(layout.steps, plays)) saved.refrain = { schedule: printSteps(layout.steps) };
   return saved;
 }
 

@@ -7,7 +7,7 @@ import { type Plan, plan } from "../engine/plan.ts";
 import { LoadedProgram } from "../engine/wasm/loaded-program.ts";
 import type { ParameterStore } from "../engine/wasm/parameter-store.ts";
 import type { WasmPlayer } from "../engine/wasm/player.ts";
-import { inputError } from "../errors.ts";
+import { inputError, type RefrainError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import { yieldToEvents } from "../yield.ts";
@@ -26,7 +26,10 @@ export interface SessionOptions {
   readonly contextLength?: number | undefined;
   /** How keys and values are kept; without it, f32. */
   readonly cache?: CacheType | undefined;
-  /** What a play ends in: the logits of the last token, those of every token, or of every token the loss or the final state. */
+  /**
+   * What a play ends in: the logits of the last token, those of every token, these and the loss of every token, or the
+   * final state of every token.
+   */
   readonly output?: "last-logits" | "all-logits" | "loss" | "state";
   /** Keep the hidden state before every step and after the last. */
   readonly hidden?: boolean;
@@ -61,6 +64,15 @@ export function contextLength(config: ModelConfig, wanted: number | undefined): 
   return wanted;
 }
 
+/** The error where something needs a model that continues text, and `name` is an encoder. */
+export function refuseEncoder(name: string): RefrainError {
+  return inputError(
+    "encoder",
+    `${name} is an encoder: it predicts masked tokens from both sides and does not continue text`,
+    "Use a model that continues text (llama, qwen2, qwen3, mistral, mobilellm, gpt2); `fillMask` in the library fills masks.",
+  );
+}
+
 /** The plan of a session: what memory it takes is known before any is taken. */
 export function planSession(
   config: ModelConfig,
@@ -74,7 +86,8 @@ export function planSession(
   const table = ropeTable(config.rope, config.headWidth, context);
   const ends = { loss: output === "loss", state: output === "state" };
   const graph = network(config, steps, { table, ...ends, hidden, adapter });
-  const maxRows = Math.min(CHUNK, context);
+  // An encoder reads a sequence whole.
+  const maxRows = config.bidirectional ? context : Math.min(CHUNK, context);
   const tailRows = output === "last-logits" ? 1 : maxRows;
   return { graph, plan: plan(graph, storage, { maxRows, tailRows, context, threads, cache }) };
 }
@@ -85,6 +98,7 @@ export class Session {
   readonly plan: Plan;
   private readonly steps: Steps;
   private readonly hiddenSize: number;
+  private readonly bidirectional: boolean;
   private readonly output: NonNullable<SessionOptions["output"]>;
   private readonly program: LoadedProgram;
   private at = 0;
@@ -100,6 +114,7 @@ export class Session {
     this.contextLength = this.plan.limits.context;
     this.vocabSize = config.vocabSize;
     this.hiddenSize = config.hiddenSize;
+    this.bidirectional = config.bidirectional;
     this.steps = steps;
     this.output = options.output ?? "last-logits";
     this.program = new LoadedProgram(player, store, this.plan);
@@ -131,6 +146,8 @@ export class Session {
     for (let i = 0; i < tokens.length; i++) this.checkToken(tokens[i]!);
     for (let i = 0; i < (targets?.length ?? 0); i++) this.checkToken(targets![i]!);
     this.checkRoom(tokens.length);
+    if (this.bidirectional && this.at > 0)
+      throw new Error("play: an encoder reads a sequence whole; rewind to 0 first");
     this.program.play(tokens, this.at, tail ?? (this.output === "last-logits" ? tokens.length - 1 : 0), targets);
     this.at += tokens.length;
   }
@@ -140,6 +157,7 @@ export class Session {
    * the next play overwrites.
    */
   async feed(tokens: readonly number[], { signal, onProgress }: FeedOptions = {}): Promise<Float32Array> {
+    if (this.bidirectional) throw refuseEncoder("this model");
     if (this.output !== "last-logits") throw new Error("feed: this session does not end in the last logits");
     if (tokens.length === 0) throw new Error("feed: no tokens");
     this.checkRoom(tokens.length);

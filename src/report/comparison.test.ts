@@ -4,6 +4,7 @@ import type { Profile } from "../measure/profile.ts";
 import { parseConfig } from "../model/config.ts";
 import { identitySteps } from "../schedule/schedule.ts";
 import { comparison } from "./comparison.ts";
+import { lambada, taskResult } from "./task-results.testing.ts";
 
 const config = parseConfig(
   {
@@ -17,13 +18,14 @@ const config = parseConfig(
   "config.json",
 );
 
-function profile(layers: number, perplexity: number | undefined): Profile {
+function profile(layers: number, perplexity: number | undefined, tasks: Profile["tasks"] = []): Profile {
   return {
     schedule: `0-${layers - 1}`,
     cost: modelCost(config, identitySteps(layers)),
     weightBytes: layers * 1e6,
     kvBytesPerToken: layers * 512,
     perplexity: perplexity === undefined ? undefined : ({ perplexity } as Profile["perplexity"]),
+    tasks,
     speed: { decodeMilliseconds: 4 * layers, tokensPerSecond: 250 / layers, tokens: 32 },
     sample: undefined,
   };
@@ -50,5 +52,18 @@ describe("comparison", () => {
     ]);
     expect(rows.map(([name]) => name)).not.toContain("perplexity");
     expect(rows).toHaveLength(6);
+  });
+
+  it("has the shares of tasks with their errors, the mean, and perplexities", () => {
+    const { rows } = comparison([
+      { name: "A", profile: profile(4, 20, [taskResult("PIQA", 0.66), lambada(0.3, 40)]) },
+      { name: "B", profile: profile(2, 90, [taskResult("PIQA", 0.6), lambada(0, 4e9)]) },
+    ]);
+    expect(rows.slice(7)).toEqual([
+      ["PIQA, acc", "66.0 ± 2.0 %", "60.0 ± 2.0 %"],
+      ["LAMBADA, acc", "30.0 ± 3.0 %", "0.0 ± 3.0 %"],
+      ["mean of 2 tasks", "48.0 ± 1.8 %", "30.0 ± 1.8 %"],
+      ["LAMBADA, perplexity", "40.00 ± 4.0", "4.0 G ± 400.0 M"],
+    ]);
   });
 });

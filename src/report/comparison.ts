@@ -1,7 +1,9 @@
 /** Several profiles as one table: a line for each figure, a column for each profile, with ratios to the first. */
 import type { Profile } from "../measure/profile.ts";
+import { taskMean } from "../measure/tasks/evaluate.ts";
 import { formatBytes, formatNumber, formatRatio, formatShortCount } from "./format.ts";
 import type { Column, Row } from "./table.ts";
+import { formatPerplexity, formatShare } from "./task-table.ts";
 
 export interface NamedProfile {
   /** Short: it stands above a column. */
@@ -28,7 +30,7 @@ const figures: readonly Figure[] = [
 /** At least one profile. A figure that one of them lacks is left out. */
 export function comparison(profiles: readonly NamedProfile[]): { readonly columns: Column[]; readonly rows: Row[] } {
   const first = profiles[0]!.profile;
-  const rows = figures.flatMap(({ name, of, write }) => {
+  const rows = figures.flatMap(({ name, of, write }): Row[] => {
     const values = profiles.map(({ profile }) => of(profile));
     if (values.includes(undefined)) return [];
     const cells = values.map((value, i) => {
@@ -37,5 +39,28 @@ export function comparison(profiles: readonly NamedProfile[]): { readonly column
     });
     return [[name, ...cells]];
   });
+  rows.push(...taskRows(profiles));
   return { columns: [{ title: "", align: "left" }, ...profiles.map(({ name }) => ({ title: name }))], rows };
+}
+
+/** Shares with their standard errors: a ratio of two of them would say little. */
+function taskRows(profiles: readonly NamedProfile[]): Row[] {
+  const first = profiles[0]!.profile.tasks;
+  const rows = first.map(({ title, metrics }, t) => [
+    `${title}, ${metrics.acc_norm ? "acc_norm" : "acc"}`,
+    ...profiles.map(({ profile }) => formatShare(profile.tasks[t]!.score)),
+  ]);
+  const perplexities = first.flatMap(({ title, metrics }, t) =>
+    metrics.perplexity
+      ? [
+          [
+            `${title}, perplexity`,
+            ...profiles.map(({ profile }) => formatPerplexity(profile.tasks[t]!.metrics.perplexity!)),
+          ],
+        ]
+      : [],
+  );
+  const means = profiles.map(({ profile }) => formatShare(taskMean(profile.tasks)));
+  const mean = first.length > 1 ? [[`mean of ${first.length} tasks`, ...means]] : [];
+  return [...rows, ...mean, ...perplexities];
 }

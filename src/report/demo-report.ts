@@ -39,6 +39,7 @@ export function demoReport(model: Model, result: DemoResult, conditions: DemoCon
         bytes: profile.weightBytes,
         kvBytesPerToken: profile.kvBytesPerToken,
         perplexity: profile.perplexity.perplexity,
+        tasks: profile.tasks,
         tokensPerSecond: profile.speed.tokensPerSecond,
         sample: profile.sample ?? "",
       };

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { identitySteps } from "../schedule/schedule.ts";
 import { type ReportData, renderReport, type VariantRow } from "./html.ts";
+import { lambada, taskResult } from "./task-results.testing.ts";
 
 const before: VariantRow = {
   name: "before",
@@ -12,6 +13,7 @@ const before: VariantRow = {
   bytes: 8_000_000,
   kvBytesPerToken: 1024,
   perplexity: 20,
+  tasks: [],
   tokensPerSecond: 50,
   sample: " there was a girl.",
 };
@@ -66,6 +68,20 @@ describe("a report", () => {
     expect(size).toContain("<td>4.0 MB <small>0.50×</small></td>");
     expect(html.match(/<th scope="row">/g)).toHaveLength(6);
     expect(html).toContain("Perplexity on test.txt, 1,234 tokens.");
+  });
+
+  it("has a section for tasks where there are any: the shares with their errors, and a picture", () => {
+    expect(html).not.toContain("What it still gets right");
+    const with2 = (variant: VariantRow, share: number) => ({
+      ...variant,
+      tasks: [taskResult("PIQA", share), lambada(share / 2, 40)],
+    });
+    const judged = renderReport({ ...report, variants: [with2(before, 0.66), with2(after, 0.6)] });
+    expect(judged).toContain("What it still gets right");
+    expect(judged).toMatch(/PIQA <small>acc, 200 items<\/small><\/th><td>66.0 ± 2.0 %<\/td><td>60.0 ± 2.0 %<\/td>/);
+    expect(judged).toMatch(/Mean <small><\/small><\/th><td>49.5 ± 1.8 %<\/td>/);
+    expect(judged).toMatch(/LAMBADA <small>perplexity<\/small><\/th><td>40.00 ± 4.0<\/td>/);
+    expect(judged.match(/<svg /g)).toHaveLength(4);
   });
 
   it("has the pictures, what both say, the commands and the conditions", () => {

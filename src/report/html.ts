@@ -1,5 +1,6 @@
 /** report.html: one file that says what was done to a model and what it cost. */
 import type { Similarity } from "../measure/similarity.ts";
+import { type TaskResult, taskMean } from "../measure/tasks/evaluate.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import { bars } from "./bars.ts";
 import { formatBytes, formatCount, formatNumber, formatRatio, formatShortCount } from "./format.ts";
@@ -7,6 +8,8 @@ import { heatMap } from "./heatmap.ts";
 import { type Content, Markup, markup } from "./markup.ts";
 import { page, section } from "./page.ts";
 import { strips } from "./strip.ts";
+import { taskBars } from "./task-bars.ts";
+import { formatPerplexity, formatShare } from "./task-table.ts";
 
 /** One version of the model; the first one is what the others are compared with. */
 export interface VariantRow {
@@ -26,6 +29,8 @@ export interface VariantRow {
   readonly bytes: number;
   readonly kvBytesPerToken: number;
   readonly perplexity: number;
+  /** The same tasks in all variants; empty where none were asked for. */
+  readonly tasks: readonly TaskResult[];
   /** Decode speed. */
   readonly tokensPerSecond: number;
   /** What it says to the prompt. */
@@ -59,6 +64,7 @@ export interface ReportData {
 export function renderReport(data: ReportData): string {
   const content = [
     section("What it costs", costs(data)),
+    data.variants[0]!.tasks.length > 0 && section("What it still gets right", tasks(data)),
     data.similarity && section("Which layers matter", similarityPictures(data, data.similarity)),
     section("What is played", schedules(data)),
     section("What they say", samples(data)),
@@ -124,6 +130,39 @@ function costs({ variants, text }: ReportData): Content {
 ${rows}</tbody>
 </table></div>
 <p class="note">Small figures: times as much as “${first.name}”. Perplexity on ${text.name}, ${formatCount(text.tokens)} tokens.</p>`;
+}
+
+function tasks({ variants }: ReportData): Content {
+  const first = variants[0]!.tasks;
+  const row = (name: string, hint: string, cells: readonly string[]) =>
+    markup`<tr><th scope="row">${name} <small>${hint}</small></th>${cells.map((cell) => markup`<td>${cell}</td>`)}</tr>
+`;
+  const shares = first.map(({ title, metrics, items }, t) =>
+    row(
+      title,
+      `${metrics.acc_norm ? "acc_norm" : "acc"}, ${count(items, "item")}`,
+      variants.map(({ tasks }) => formatShare(tasks[t]!.score)),
+    ),
+  );
+  const perplexities = first.flatMap(({ title, metrics }, t) =>
+    metrics.perplexity
+      ? [
+          row(
+            title,
+            "perplexity",
+            variants.map(({ tasks }) => formatPerplexity(tasks[t]!.metrics.perplexity!)),
+          ),
+        ]
+      : [],
+  );
+  const means = variants.map(({ tasks }) => formatShare(taskMean(tasks)));
+  return markup`<div class="wide"><table>
+<thead><tr><td></td>${variants.map(({ name }) => markup`<th scope="col">${name}</th>`)}</tr></thead>
+<tbody>
+${shares}${first.length > 1 && row("Mean", "", means)}${perplexities}</tbody>
+</table></div>
+<p class="note">Zero-shot, with prompts and scoring as in lm-evaluation-harness 0.4.13; ± is one standard error.</p>
+<figure>${new Markup(taskBars({ models: variants }))}</figure>`;
 }
 
 function similarityPictures(data: ReportData, { text, measured }: NonNullable<ReportData["similarity"]>): Content {

@@ -91,6 +91,9 @@ export function identitySteps(blocks: number): Steps {
   return Array.from({ length: blocks }, (_, block) => ({ block, part: "block" }));
 }
 
+export const sameSteps = (a: Steps, b: Steps): boolean =>
+  a.length === b.length && a.every((step, i) => step.block === b[i]!.block && step.part === b[i]!.part);
+
 /** True where the schedule is the ordinary transformer of `blocks` blocks, so that any tool can play it. */
 export function isIdentity(steps: Steps, blocks: number): boolean {
   return steps.length === blocks && steps.every((step, i) => step.block === i && step.part === "block");

@@ -8,6 +8,7 @@ import type { Perplexity } from "../measure/perplexity.ts";
 import { type Profile, profile } from "../measure/profile.ts";
 import type { Similarity } from "../measure/similarity.ts";
 import { decodeSpeeds } from "../measure/speed.ts";
+import type { OpenTask } from "../measure/tasks/open-tasks.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Model } from "../refrain.ts";
 import { printSteps } from "../schedule/print.ts";
@@ -26,6 +27,9 @@ export interface DemoOptions {
   /** Windows of the measurement, and tokens for perplexity from the text behind it; fewer where the text is short. */
   readonly windows: number;
   readonly evaluate: number;
+  readonly tasks?: readonly OpenTask[] | undefined;
+  /** Items of each task. */
+  readonly limit?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -48,7 +52,7 @@ export interface DemoResult {
 
 /** Throws `drop-count`, and `text-too-short` where a window for the choice leaves none to judge it by. */
 export async function demo(model: Model, text: string, options: DemoOptions): Promise<DemoResult> {
-  const { window, prompt, signal, onProgress } = options;
+  const { window, prompt, tasks, limit, signal, onProgress } = options;
   const drop = options.drop ?? Math.max(1, Math.round(model.steps.length / 10));
   checkDrop(model.steps.length, drop);
   const { seen, heldOut } = split(model, text, options);
@@ -73,7 +77,7 @@ export async function demo(model: Model, text: string, options: DemoOptions): Pr
     const speeds = await decodeSpeeds(models, 32, signal);
     for (const [i, { name, steps }] of schedules.entries()) {
       const named: OnProgress = (progress) => onProgress?.({ ...progress, label: `${progress.label}, ${name}` });
-      const options = { tokens: heldOut, prompt, speed: speeds[i], signal, onProgress: named };
+      const options = { tokens: heldOut, tasks, limit, prompt, speed: speeds[i], signal, onProgress: named };
       const measured = await profile(models[i]!, options);
       variants.push({ name, steps, profile: { ...measured, perplexity: measured.perplexity! } });
     }

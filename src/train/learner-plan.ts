@@ -56,7 +56,7 @@ export function planLearner(graph: Graph, limits: LearnerLimits): LearnerPlan {
   const tables = new Set<Float32Array>();
   for (const { operation: op } of graph.values) {
     if (op.kind === "embed" && op.indices === "tokens") classes.tokens = Math.min(classes.tokens, op.table.rows);
-    else if (op.kind === "embed") positions = Math.min(positions, op.table.rows);
+    else if (op.kind === "embed" && op.indices === "positions") positions = Math.min(positions, op.table.rows);
     else if (op.kind === "crossEntropy") classes.targets = Math.min(classes.targets, op.logits.width);
     else if (op.kind === "rope") {
       tables.add(op.table.cosines).add(op.table.sines);

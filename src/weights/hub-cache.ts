@@ -1,6 +1,6 @@
 /**
  * The cache folder of the Hugging Face hub, as the Python library lays it out, so that what one has fetched the other
- * finds. In <cache>/models--org--name:
+ * finds. In <cache>/models--org--name or <cache>/datasets--org--name:
  *
  *     blobs/<etag>                     contents, named by the git or sha256 hash that the hub states
  *     snapshots/<commit>/<path>        links to them
@@ -18,8 +18,8 @@ const commitPattern = /^[0-9a-f]{40}$/;
 export class HubCache {
   readonly root: string;
 
-  constructor(repository: string) {
-    this.root = join(getHFHubCachePath(), getRepoFolderName({ type: "model", name: repository }));
+  constructor(repository: string, type: "model" | "dataset" = "model") {
+    this.root = join(getHFHubCachePath(), getRepoFolderName({ type, name: repository }));
   }
 
   /** The commit that a revision is known to be, without asking the hub. */

@@ -8,6 +8,7 @@ import { interrupted } from "./disk.ts";
 export class HubClient {
   /** `HF_ENDPOINT`, or the hub. */
   readonly url = (process.env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");
+  /** As in addresses: "org/name", "datasets/org/name". */
   readonly repository: string;
   private readonly signal: AbortSignal | undefined;
 

@@ -8,6 +8,8 @@ export interface HubName {
   readonly path?: string;
   /** A branch, a tag or a commit. */
   readonly revision: string;
+  /** Without it, a model. */
+  readonly kind?: "dataset";
 }
 
 export function isHubName(text: string): boolean {

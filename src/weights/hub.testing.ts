@@ -40,10 +40,13 @@ interface Answer {
 /** Files above this many bytes are "large": named by sha256 and served by the storage server. */
 const largeBytes = 1000;
 
+/** `repository` is "org/name", or "datasets/org/name"; `branch` is what its only commit is called. */
 export async function startFakeHub(
   repository: string,
   files: Readonly<Record<string, string | Uint8Array>>,
+  branch = "main",
 ): Promise<FakeHub> {
+  const api = repository.startsWith("datasets/") ? `/api/${repository}` : `/api/models/${repository}`;
   const commit = "c0ffee".padEnd(40, "0");
   const contents = new Map(Object.entries(files).map(([path, content]) => [path, Buffer.from(content)]));
   const server = createServer((request, response) => {
@@ -77,12 +80,12 @@ export async function startFakeHub(
     if (status !== undefined) return refusal(status, errorCode);
     if (token !== undefined && headers.authorization !== `Bearer ${token}`) return refusal(401);
 
-    const [, revision] = new RegExp(`^/api/models/${repository}/revision/(.+)$`).exec(pathname) ?? [];
+    const [, revision] = new RegExp(`^${api}/revision/(.+)$`).exec(pathname) ?? [];
     if (revision !== undefined) {
-      if (revision !== "main" && revision !== commit) return refusal(404, "RevisionNotFound");
+      if (decodeURIComponent(revision) !== branch && revision !== commit) return refusal(404, "RevisionNotFound");
       return json({ _id: "1", id: repository, sha: commit, lastModified: "2024-01-01T00:00:00.000Z" });
     }
-    const [, folder] = new RegExp(`^/api/models/${repository}/tree/${commit}/?(.*)$`).exec(pathname) ?? [];
+    const [, folder] = new RegExp(`^${api}/tree/${commit}/?(.*)$`).exec(pathname) ?? [];
     if (folder !== undefined) return listing(folder);
     const [, path] = new RegExp(`^/${repository}/resolve/${commit}/(.+)$`).exec(pathname) ?? [];
     if (path === undefined) return refusal(404, "RepoNotFound");

@@ -4,7 +4,7 @@
  * What is in the cache is used as it is, without asking the hub whether there is something newer: a command that worked
  * once works again, anywhere. Who wants the newest names its commit: `hf:org/name@COMMIT`.
  */
-import { type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
+import { datasetInfo, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 import { failure, inputError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import { realDisk, requireSpace } from "./disk.ts";
@@ -79,25 +79,27 @@ export interface Repository {
 
 /** Asks the hub what there is; fetches nothing yet. */
 export async function openRepository(
-  { repository, path, revision }: HubName,
+  { repository, path, revision, kind }: HubName,
   cache: HubCache,
   { signal, onProgress }: HubOptions,
 ): Promise<Repository> {
-  const client = new HubClient(repository, signal);
+  const client = new HubClient(kind === "dataset" ? `datasets/${repository}` : repository, signal);
   const access = { hubUrl: client.url, fetch: client.fetch };
-  const { sha: commit } = await modelInfo({ ...access, name: repository, revision, additionalFields: ["sha"] });
+  const about = { ...access, name: repository, revision, additionalFields: ["sha" as const] };
+  const { sha: commit } = kind === "dataset" ? await datasetInfo(about) : await modelInfo(about);
   if (!/^[0-9a-f]{40}$/.test(commit)) throw failure("hub-error", `${client.url} gave no commit for ${repository}`);
 
   const folder = isFile(path) ? path.split("/").slice(0, -1).join("/") : path;
   const listing = new Map<string, RemoteFile>();
   const where = folder ? { path: folder } : {};
-  for await (const entry of listFiles({ ...access, ...where, repo: repository, revision: commit })) {
+  const repo = { type: kind ?? "model", name: repository } as const;
+  for await (const entry of listFiles({ ...access, ...where, repo, revision: commit })) {
     const file = remoteFile(entry);
     if (file !== undefined) listing.set(file.path, file);
   }
 
   const url = (file: RemoteFile) =>
-    `${client.url}/${repository}/resolve/${commit}/${file.path.split("/").map(encodeURIComponent).join("/")}`;
+    `${client.url}/${client.repository}/resolve/${commit}/${file.path.split("/").map(encodeURIComponent).join("/")}`;
   let done = 0;
   let total = 0;
   const fetchAll = async (files: readonly RemoteFile[]) => {

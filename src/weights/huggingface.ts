@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { inputError, RefrainError } from "../errors.ts";
+import { albertName } from "./albert-names.ts";
 import type { Checkpoint, StoredTensor, VocabularySource } from "./checkpoint.ts";
 import { JsonReader, shorten } from "./json-reader.ts";
 import { readJsonObject, readSmallFile } from "./node-file.ts";
@@ -29,7 +30,7 @@ export async function openHuggingFace(folder: string, weightsFile?: string, file
   try {
     const placed = new Map<string, PlacedTensor>();
     for (const tensor of shards.tensors.values()) {
-      const name = modelName(tensor.name);
+      const name = modelName(tensor.name, config);
       if (name === undefined) continue;
       const other = placed.get(name);
       if (other !== undefined) {
@@ -57,7 +58,8 @@ export async function openHuggingFace(folder: string, weightsFile?: string, file
  * The name of a tensor in the model with its language head, or undefined for what is not trained. Models that were
  * saved without the head lack the prefix; old files hold the causal mask and the rotary frequencies.
  */
-function modelName(name: string): string | undefined {
+function modelName(name: string, config: Readonly<Record<string, unknown>>): string | undefined {
+  if (config.model_type === "albert") return albertName(name, config);
   if (/\battn\.(bias|masked_bias)$/.test(name) || name.endsWith(".rotary_emb.inv_freq")) return undefined;
   if (/^(wte|wpe|h|ln_f)\./.test(name)) return `transformer.${name}`;
   if (/^(embed_tokens|layers|norm)\./.test(name)) return `model.${name}`;

@@ -1,5 +1,5 @@
 /**
- * Causal attention of a whole sequence from position 0 and the rotary embedding before it. With s = q kᵀ / √d, p = softmax(s)
+ * Attention of a whole sequence from position 0, causal or not, and the rotary embedding before it. With s = q kᵀ / √d, p = softmax(s)
  * over the positions that a row sees and dp = dy vᵀ (FlashAttention, Dao et al. 2022, arXiv 2205.14135, appendix B):
  *
  *   ds = p ∘ (dp - Σ p ∘ dp) / √d;   dq = ds k,   dk = dsᵀ q,   dv = pᵀ dy

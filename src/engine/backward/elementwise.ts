@@ -23,6 +23,14 @@ export const gelu: Rule<"gelu"> = (tape, { a }, dy) => {
   tape.giveSum(a, () => tape.graph.record({ kind: "geluInput", dy, a: tape.again(a) }, dy.width, dy.rows));
 };
 
+export const geluExact: Rule<"geluExact"> = (tape, { a }, dy) => {
+  tape.giveSum(a, () => tape.graph.record({ kind: "geluExactInput", dy, a: tape.again(a) }, dy.width, dy.rows));
+};
+
+export const relu: Rule<"relu"> = (tape, { a }, dy) => {
+  tape.giveSum(a, () => tape.graph.record({ kind: "reluInput", dy, a: tape.again(a) }, dy.width, dy.rows));
+};
+
 export const scale: Rule<"scale"> = (tape, { a, factor }, dy) => {
   tape.giveSum(a, () => tape.graph.scale(dy, factor));
 };

@@ -1,6 +1,6 @@
 /** Backward operations → instructions: one each, its words in the order in which the kernel of the same name reads them. */
 import type { Value } from "../graph.ts";
-import type { Buffer, Instruction, Reference, Word } from "../instruction.ts";
+import { type Buffer, type Instruction, indexWord, type Reference, sightWord, type Word } from "../instruction.ts";
 import { groups, type Parameter, padded, type StorageType, storageLayouts } from "../parameter.ts";
 import { type BackwardOperation, backwardOperands } from "./operations.ts";
 
@@ -64,9 +64,8 @@ export function lowerBackward(
       return instruction([at(op.dy), at(plus), at(value), padded(value.width), stride(op.dy)], plus);
     case "embedTable": {
       const tableGroups = groups(padded(value.rows as number));
-      const tokens: Word = op.indices === "tokens" ? { region: "tokens" } : NONE;
       return instruction(
-        [at(op.dy), at(plus), at(value), tableGroups, padded(value.width), tokens, stride(op.dy)],
+        [at(op.dy), at(plus), at(value), tableGroups, padded(value.width), indexWord(op.indices), stride(op.dy)],
         plus,
       );
     }
@@ -87,18 +86,20 @@ export function lowerBackward(
       return instruction([at(op.dy), at(op.x), at(plus), at(value), ...sizes], plus);
     }
     case "attentionQueries": {
-      const { heads, kvHeads, headWidth, window = 0 } = op.shape;
-      const sizes = [heads, kvHeads, headWidth, window, stride(op.q), stride(op.k), stride(value)];
+      const { heads, kvHeads, headWidth } = op.shape;
+      const sizes = [heads, kvHeads, headWidth, sightWord(op.shape), stride(op.q), stride(op.k), stride(value)];
       return instruction([at(op.dy), at(op.q), at(op.k), at(op.v), at(value), ...sizes, ...scratch]);
     }
     case "attentionKeysValues": {
-      const { heads, kvHeads, headWidth, window = 0 } = op.shape;
-      const sizes = [heads, kvHeads, headWidth, window, at(op.queries), stride(op.queries), stride(value)];
+      const { heads, kvHeads, headWidth } = op.shape;
+      const sizes = [heads, kvHeads, headWidth, sightWord(op.shape), at(op.queries), stride(op.queries), stride(value)];
       return instruction([at(op.dy), at(op.q), at(op.k), at(op.v), at(value), ...sizes, ...scratch]);
     }
     case "swigluGate":
       return instruction([at(op.dy), at(op.a), at(op.b), at(value), padded(value.width)], op.dy);
     case "geluInput":
+    case "geluExactInput":
+    case "reluInput":
       return instruction([at(op.dy), at(op.a), at(value), padded(value.width)], op.dy);
     case "columnsInput":
       return instruction([at(op.dy), op.first, at(plus), at(value), op.dy.width, stride(op.dy), stride(value)], plus);

@@ -6,7 +6,7 @@
  * there is one, is added to the result: what other readers of the same value or parameter gave. A parameter's gradient has the
  * parameter's own rows, whatever is played, and lies in memory as its f32 weights do; it begins with `gradientSum`.
  */
-import type { AttentionShape, Value } from "../graph.ts";
+import type { AttentionShape, Indices, Value } from "../graph.ts";
 import type { Parameter } from "../parameter.ts";
 
 export type BackwardOperation =
@@ -23,11 +23,11 @@ export type BackwardOperation =
   | { readonly kind: "linearWeight"; readonly dy: Value; readonly x: Value; readonly plus: Value | undefined }
   /** [1, dy.width]: the sum of dy's rows + plus. */
   | { readonly kind: "sumRows"; readonly dy: Value; readonly plus: Value | undefined }
-  /** [table.rows, table.columns]: rows of dy added up by the token, or position, that they belong to, + plus. */
+  /** [table.rows, table.columns]: rows of dy added up by the row of the table that they were taken from, + plus. */
   | {
       readonly kind: "embedTable";
       readonly dy: Value;
-      readonly indices: "tokens" | "positions";
+      readonly indices: Indices;
       readonly plus: Value | undefined;
     }
   | {
@@ -88,6 +88,9 @@ export type BackwardOperation =
   | { readonly kind: "swigluGate"; readonly dy: Value; readonly a: Value; readonly b: Value }
   /** dy ∘ gelu'(a). */
   | { readonly kind: "geluInput"; readonly dy: Value; readonly a: Value }
+  | { readonly kind: "geluExactInput"; readonly dy: Value; readonly a: Value }
+  /** dy where a > 0. */
+  | { readonly kind: "reluInput"; readonly dy: Value; readonly a: Value }
   /** [rows, width]: dy in columns [first, first + dy.width), else nothing, + plus. */
   | { readonly kind: "columnsInput"; readonly dy: Value; readonly first: number; readonly plus: Value | undefined }
   /** All rows: dy in the tail's rows, zero before. */
@@ -134,6 +137,8 @@ export function backwardOperands(op: BackwardOperation): readonly Value[] {
     case "swigluGate":
       return [op.dy, op.a, op.b];
     case "geluInput":
+    case "geluExactInput":
+    case "reluInput":
       return [op.dy, op.a];
     case "meanInput":
       return [op.losses];
@@ -165,6 +170,8 @@ const backwardKinds: ReadonlySet<string> = new Set<BackwardKind>([
   "attentionKeysValues",
   "swigluGate",
   "geluInput",
+  "geluExactInput",
+  "reluInput",
   "columnsInput",
   "tailInput",
   "meanInput",

@@ -1,5 +1,6 @@
 /** The backward operations in float64 with plain loops: what the reference player computes them with. */
-import type { AttentionShape, Value } from "../graph.ts";
+import type { AttentionShape, Indices, Value } from "../graph.ts";
+import { normalDistribution } from "../normal.ts";
 import type { Parameter } from "../parameter.ts";
 import { logSoftmax } from "../softmax.ts";
 import type { BackwardOperation } from "./operations.ts";
@@ -12,7 +13,7 @@ export interface BackwardInput {
   /** Values of a parameter, row-major. */
   weights(parameter: Parameter): ArrayLike<number>;
   /** For each row of the play the row of the table that it is embedded with. */
-  index(indices: "tokens" | "positions"): readonly number[];
+  index(indices: Indices): readonly number[];
   readonly targets: readonly number[];
   /** All rows of the play, and the first of the tail. */
   readonly rows: number;
@@ -129,6 +130,12 @@ export function computeBackward(value: Value, op: BackwardOperation, input: Back
     case "geluInput":
       addRows(dy.map((row, m) => row.map((d, c) => d * geluSlope(of(op.a)[m]![c]!))));
       break;
+    case "geluExactInput":
+      addRows(dy.map((row, m) => row.map((d, c) => d * geluExactSlope(of(op.a)[m]![c]!))));
+      break;
+    case "reluInput":
+      addRows(dy.map((row, m) => row.map((d, c) => (of(op.a)[m]![c]! > 0 ? d : 0))));
+      break;
     case "columnsInput":
       for (const [m, row] of dy.entries()) addTo(result[m]!.subarray(op.first), row);
       break;
@@ -225,7 +232,7 @@ function attention(
   v: Matrix,
   visit: (i: number, h: number, t: number, pair: Pair) => void,
 ): void {
-  const { heads, headWidth, window = Number.POSITIVE_INFINITY } = shape;
+  const { heads, headWidth, window = Number.POSITIVE_INFINITY, bidirectional } = shape;
   const root = Math.sqrt(headWidth);
   const dot = (a: Float64Array, from: number, b: Float64Array, to: number): number => {
     let sum = 0;
@@ -235,7 +242,8 @@ function attention(
   q.forEach((row, i) => {
     for (let h = 0; h < heads; h++) {
       const first = Math.max(0, i - window + 1);
-      const seen = Array.from({ length: i - first + 1 }, (_, t) => first + t);
+      const end = bidirectional ? q.length : i + 1;
+      const seen = Array.from({ length: end - first }, (_, t) => first + t);
       const kv = kvOf(shape, h);
       const scores = seen.map((t) => dot(row, h * headWidth, k[t]!, kv) / root);
       const most = Math.max(...scores);
@@ -249,6 +257,9 @@ function attention(
     }
   });
 }
+
+const geluExactSlope = (v: number): number =>
+  normalDistribution(v) + (v * Math.exp((-v * v) / 2)) / Math.sqrt(2 * Math.PI);
 
 function geluSlope(v: number): number {
   const c = Math.sqrt(2 / Math.PI);

@@ -72,6 +72,12 @@ export class ParameterStore {
     return this.find(parameter).address;
   }
 
+  /** As it lies packed in memory: a view that is good until memory is next taken. */
+  packed(parameter: Parameter): Uint8Array {
+    const { type, address } = this.find(parameter);
+    return this.player.bytes(address, parameterBytes(parameter, type));
+  }
+
   /** Writes a vector. */
   writeVector(parameter: Parameter, values: Float32Array): void {
     const { address } = this.find(parameter);

@@ -49,7 +49,6 @@ function load(
 }
 
 const arbitrary = fc.record({
-  name: fc.constantFrom("attention", "rope", "add", "rope and attention"),
   sizes: fc.record({
     width: fc.constantFrom(7, 32, 40),
     ffn: fc.constant(8),
@@ -63,47 +62,52 @@ const arbitrary = fc.record({
   seed: fc.integer(),
 });
 
-it("sequences that are played together have the losses of each by itself to the bit, and the sum of their gradients", () => {
-  fc.assert(
-    fc.property(arbitrary, ({ name, sizes, sequences, length, seed }) => {
-      const random = uniform(seed);
-      const { graph, loss } = subjectGraph(name, sizes);
-      if (loss.operation.kind === "mean") graph.output("losses", loss.operation.losses);
-      const trained = differentiate(graph, loss, { trained: () => true });
-      const values = randomValues(trained, random);
-      const inputs = Array.from({ length: sequences }, () => played(length, 0, random));
-      const counts = inputs.map(({ targets }) => targets.filter((target) => target >= 0).length);
-      const total = counts.reduce((sum, count) => sum + count, 0);
-      const expected = inputs.map((input) => referenceGradients(graph, trained, values, input));
-      const together = players.map(({ name: build, player }) => {
-        const { program, dispose } = load(player, graph, values);
-        const tokens = inputs.flatMap((input) => input.tokens);
-        const targets = inputs.flatMap((input) => input.targets);
-        program.play(tokens, 0, 0, targets, { sequences });
-        const losses = program.output("losses", sequences * length).data.slice();
-        const gradients = new Map(trained.map((p) => [p.name, program.parameterOutput(gradientName(p), p)]));
-        inputs.forEach((input, s) => {
-          program.play(input.tokens, 0, 0, input.targets);
-          const alone = program.output("losses", length).data;
-          expect(alone, `${build}: sequence ${s}`).toEqual(losses.subarray(s * length, (s + 1) * length));
+const names = ["attention", "rope", "add", "rope and attention", "attention in both directions", "first row"];
+
+it.each(names)(
+  "sequences that are played together have the losses of each by itself to the bit, and the sum of their gradients: %s",
+  (name) => {
+    fc.assert(
+      fc.property(arbitrary, ({ sizes, sequences, length, seed }) => {
+        const random = uniform(seed);
+        const { graph, loss } = subjectGraph(name, sizes);
+        if (loss.operation.kind === "mean") graph.output("losses", loss.operation.losses);
+        const trained = differentiate(graph, loss, { trained: () => true });
+        const values = randomValues(trained, random);
+        const inputs = Array.from({ length: sequences }, () => played(length, 0, random));
+        const counts = inputs.map(({ targets }) => targets.filter((target) => target >= 0).length);
+        const total = counts.reduce((sum, count) => sum + count, 0);
+        const expected = inputs.map((input) => referenceGradients(graph, trained, values, input));
+        const together = players.map(({ name: build, player }) => {
+          const { program, dispose } = load(player, graph, values);
+          const tokens = inputs.flatMap((input) => input.tokens);
+          const targets = inputs.flatMap((input) => input.targets);
+          program.play(tokens, 0, 0, targets, { sequences });
+          const losses = program.output("losses", sequences * length).data.slice();
+          const gradients = new Map(trained.map((p) => [p.name, program.parameterOutput(gradientName(p), p)]));
+          inputs.forEach((input, s) => {
+            program.play(input.tokens, 0, 0, input.targets);
+            const alone = program.output("losses", length).data;
+            expect(alone, `${build}: sequence ${s}`).toEqual(losses.subarray(s * length, (s + 1) * length));
+          });
+          for (const [parameter, ours] of gradients) {
+            const reference = ours.map((_, i) =>
+              expected.reduce((sum, of, s) => sum + (of.get(parameter)![i]! * counts[s]!) / total, 0),
+            );
+            const size = reference.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+            const worst = ours.reduce((most, v, i) => Math.max(most, Math.abs(v - reference[i]!)), 0);
+            expect(worst, `${build}: ${parameter}`).toBeLessThan(2e-5 * (0.01 + size));
+          }
+          dispose();
+          return { build, gradients };
         });
-        for (const [parameter, ours] of gradients) {
-          const reference = ours.map((_, i) =>
-            expected.reduce((sum, of, s) => sum + (of.get(parameter)![i]! * counts[s]!) / total, 0),
-          );
-          const size = reference.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
-          const worst = ours.reduce((most, v, i) => Math.max(most, Math.abs(v - reference[i]!)), 0);
-          expect(worst, `${build}: ${parameter}`).toBeLessThan(2e-5 * (0.01 + size));
-        }
-        dispose();
-        return { build, gradients };
-      });
-      const relaxed = together.filter(({ build }) => build.startsWith("relaxed"));
-      for (const { build, gradients } of relaxed) expect(gradients, build).toEqual(relaxed[0]!.gradients);
-    }),
-    { numRuns: 8 },
-  );
-});
+        const relaxed = together.filter(({ build }) => build.startsWith("relaxed"));
+        for (const { build, gradients } of relaxed) expect(gradients, build).toEqual(relaxed[0]!.gradients);
+      }),
+      { numRuns: 3 },
+    );
+  },
+);
 
 it("an 8-bit cache has a place for each sequence", () => {
   const sizes = { width: 32, ffn: 8, headWidth: 8, kvHeads: 2, group: 2, window: undefined };

@@ -46,12 +46,14 @@ export function probeModel(
     modelType: family,
     vocabSize: 64,
     hiddenSize: WIDTH,
+    embeddingSize: WIDTH,
     blocks: 1,
     heads: HEADS,
     kvHeads: isGpt2 ? HEADS : 2,
     headWidth: WIDTH / HEADS,
     // Of one block it must fit a cache, in pairs of groups, so that no row is padding; of many it is as usual.
     ffnSize: bytes > 0 ? 4 * WIDTH : 2 * GROUP * threads * Math.max(1, Math.floor(SLICE / groupBytes / 2)),
+    feedForward: isGpt2 ? "gelu_new" : "swiglu",
     contextLength: CONTEXT,
     normEpsilon: 1e-5,
     tiedEmbeddings: true,
@@ -59,6 +61,8 @@ export function probeModel(
     windows: [undefined],
     bias: { qkv: isGpt2, output: isGpt2, ffn: isGpt2 },
     queryKeyNorm: family === "qwen3",
+    bidirectional: false,
+    tokenTypes: 0,
     schedule: undefined,
   };
   const storage = (parameter: Parameter) => (parameter.kind === "vector" ? "f32" : type);

@@ -1,8 +1,9 @@
 /** Where profiles are kept: one file for each machine and build of the kernels, in the user's cache folder. */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { availableParallelism, cpus, homedir } from "node:os";
+import { availableParallelism, cpus } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { cacheFolder } from "../../cache-folder.ts";
 import type { Host } from "../../engine/wasm/host.ts";
 import { bestVariant, variantName } from "../../engine/wasm/variant.ts";
 import { inputError } from "../../errors.ts";
@@ -41,8 +42,7 @@ export function profilePath(device: Device, given: string | undefined): string {
   const key = createHash("sha256")
     .update(JSON.stringify([machine, engine.build, engine.sha256]))
     .digest("hex");
-  const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-  return join(cache, "refrain", `device-${key.slice(0, 12)}.json`);
+  return join(cacheFolder(), `device-${key.slice(0, 12)}.json`);
 }
 
 /** Undefined where there is no such file. Error: `device-profile`. */

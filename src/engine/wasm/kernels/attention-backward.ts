@@ -1,5 +1,5 @@
 /**
- * The gradients of causal attention over the sequences of a play that begins at position 0 (backward/attention.ts has the equations).
+ * The gradients of attention, causal or not, over the sequences of a play that begins at position 0 (backward/attention.ts has the equations).
  * q, k and v are the rows themselves, not the cache. Two instructions: one for q, which leaves the logarithm of each softmax's
  * sum and the mean of dp under it; one for k and v, which reads them. Each row and head of a result belongs to one thread, which
  * computes all of its sums; threads take every n-th row, since later rows see more, and earlier ones are seen by more.
@@ -40,7 +40,7 @@ function addScaled(y: usize, factor: f32, x: usize, bytes: usize): void {
 
 /**
  * A row: the gradient of q [heads][width], log-sums [heads], means [heads]. Arguments: dy, q, k, v, y, heads, kv heads, head
- * width, window (0: none), q stride (dy's too), k stride (v's too), y stride, scratch, bytes of it a thread.
+ * width, window (0: none, -1: whole sequence), q stride (dy's too), k stride (v's too), y stride, scratch, bytes of it a thread.
  */
 export function attentionQueries(i: usize, thread: i32, threads: i32): void {
   const heads = load<i32>(i, 28), group = heads / load<i32>(i, 32), width = load<i32>(i, 36), window = load<i32>(i, 40);
@@ -50,7 +50,7 @@ export function attentionQueries(i: usize, thread: i32, threads: i32): void {
   const scale: f32 = 1 / Mathf.sqrt(<f32>width);
   for (let m = thread; m < rows; m += threads) {
     const y = <usize>load<i32>(i, 24) + <usize>m * yStride, logs = y + <usize>heads * bytes;
-    const begin = m - m % length, first = window ? max(begin, m - window + 1) : begin, count = m - first + 1, end = <usize>count << 2;
+    const begin = m - m % length, first = window > 0 ? max(begin, m - window + 1) : begin, count = (window < 0 ? begin + length : m + 1) - first, end = <usize>count << 2;
     for (let h = 0; h < heads; h++) {
       const head = <usize>m * stride + <usize>h * bytes, kv = <usize>first * kvStride + <usize>(h / group) * bytes;
       const q = <usize>load<i32>(i, 12) + head, dy = <usize>load<i32>(i, 8) + head, dq = y + <usize>h * bytes;
@@ -85,7 +85,7 @@ export function attentionQueries(i: usize, thread: i32, threads: i32): void {
 
 /**
  * A row: the gradients of k [kv heads][width] and v [kv heads][width]. Arguments: dy, q, k, v, y, heads, kv heads, head width,
- * window (0: none), what `attentionQueries` made, its stride, y stride, scratch, bytes of it a thread. The strides of the others
+ * window (0: none, -1: whole sequence), what `attentionQueries` made, its stride, y stride, scratch, bytes of it a thread. The strides of the others
  * follow from the heads.
  */
 export function attentionKeysValues(i: usize, thread: i32, threads: i32): void {
@@ -95,21 +95,23 @@ export function attentionKeysValues(i: usize, thread: i32, threads: i32): void {
   const scores = <usize>load<i32>(i, 56) + <usize>thread * <usize>load<i32>(i, 60), dps = scores + (<usize>((rows + 3) & ~3) << 2);
   const scale: f32 = 1 / Mathf.sqrt(<f32>width), used = <usize>kvHeads * bytes << 1;
   for (let t = thread; t < rows; t += threads) {
-    const y = <usize>load<i32>(i, 24) + <usize>t * yStride, last = t - t % length + length, end = window ? min(last, t + window) : last, count = <usize>(end - t) << 2;
+    const y = <usize>load<i32>(i, 24) + <usize>t * yStride, begin = t - t % length, last = begin + length;
+    // Rows [from, end) see position t.
+    const from = window < 0 ? begin : t, end = window > 0 ? min(last, t + window) : last, count = <usize>(end - from) << 2;
     memory.fill(y, 0, yStride);
     for (let h = 0; h < heads; h++) {
       const kv = <usize>(h / group) * bytes, dk = y + kv, dv = dk + (used >> 1);
       const k = <usize>load<i32>(i, 16) + <usize>t * kvStride + kv, v = <usize>load<i32>(i, 20) + <usize>t * kvStride + kv;
-      const first = <usize>t * stride + <usize>h * bytes;
+      const first = <usize>from * stride + <usize>h * bytes;
       const q = <usize>load<i32>(i, 12) + first, dy = <usize>load<i32>(i, 8) + first;
-      const log = queries + <usize>t * queriesStride + <usize>heads * bytes + (<usize>h << 2), mean = log + (<usize>heads << 2);
-      for (let m = 0; m < end - t; m++) {
+      const log = queries + <usize>from * queriesStride + <usize>heads * bytes + (<usize>h << 2), mean = log + (<usize>heads << 2);
+      for (let m = 0; m < end - from; m++) {
         const row = <usize>m * stride, at = <usize>m << 2, one = <usize>m * queriesStride;
         store<f32>(scores + at, dot(q + row, k, bytes) * scale - load<f32>(log + one));
         store<f32>(dps + at, dot(dy + row, v, bytes) - load<f32>(mean + one));
       }
       for (let at: usize = 0; at < count; at += 16) v128.store(scores + at, exp4(v128.load(scores + at)));
-      for (let m = 0; m < end - t; m++) {
+      for (let m = 0; m < end - from; m++) {
         const row = <usize>m * stride, at = <usize>m << 2, p = load<f32>(scores + at);
         addScaled(dv, p, dy + row, bytes);
         addScaled(dk, p * load<f32>(dps + at) * scale, q + row, bytes);

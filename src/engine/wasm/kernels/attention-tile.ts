@@ -7,7 +7,7 @@
  */
 import { paddedContext, paddedWidth, sequenceBytes } from "./attention-cache";
 import { ByQuery, ByStep, TILE, floats, integers } from "./attention-products";
-import { position } from "./control";
+import { position, sequenceLength } from "./control";
 import { exp2, integers4, lanesum, maxAbs } from "./simd";
 
 /** Queries that go through a tile together, at most, where a group of heads is not larger. */
@@ -51,7 +51,7 @@ export class Work {
   shared: usize;
 }
 
-/** Arguments: q, k cache, v cache, y, heads, kv heads, head width, context, window (0 = none), scratch, bytes of it a thread, row stride. */
+/** Arguments: q, k cache, v cache, y, heads, kv heads, head width, context, window (0 = none, -1 = whole sequence), scratch, bytes of it a thread, row stride. */
 export function prepare(i: usize, thread: i32, threads: i32): Work {
   const scratch = <usize>load<i32>(i, 44), size = <usize>load<i32>(i, 48);
   const at = scratch + <usize>thread * size;
@@ -129,6 +129,13 @@ export function fetchQueries<T>(w: Work, head: i32, row: i32, count: i32): void 
   }
 }
 
+/** Last position that the token at `place` sees. */
+// @ts-ignore: decorator
+@inline
+export function lastSeen(w: Work, place: i32): i32 {
+  return w.window < 0 ? position() + sequenceLength() - 1 : place;
+}
+
 /** First position that the token at `place` sees. */
 // @ts-ignore: decorator
 @inline
@@ -141,7 +148,7 @@ export function firstSeen(w: Work, place: i32): i32 {
  * sees; a query that does not gets the sum 0.
  */
 export function playTile<T>(w: Work, head: i32, row: i32, count: i32, tile: i32, records: usize): void {
-  const start = tile * TILE, place = position() + row, last = place + (count - 1) / w.group, width = w.width;
+  const start = tile * TILE, place = position() + row, last = lastSeen(w, place + (count - 1) / w.group), width = w.width;
   const begin = max(0, firstSeen(w, place) - start) & ~7, end = (min(TILE, last + 1 - start) + 7) & ~7;
   const headBytes = <usize>w.context * <usize>width * sizeof<T>();
   const scales = headBytes * <usize>w.kvHeads + (<usize>(head * w.context + start) << 2);
@@ -154,7 +161,7 @@ export function playTile<T>(w: Work, head: i32, row: i32, count: i32, tile: i32,
   }
   for (let m = 0; m < count; m++) {
     const seen = place + m / w.group;
-    softmax<T>(w, m, begin, end, firstSeen(w, seen) - start, seen + 1 - start, w.values + scales, records + <usize>m * w.record + (<usize>width << 2));
+    softmax<T>(w, m, begin, end, firstSeen(w, seen) - start, lastSeen(w, seen) + 1 - start, w.values + scales, records + <usize>m * w.record + (<usize>width << 2));
   }
   panel = w.values + <usize>head * headBytes + <usize>start * <usize>width * sizeof<T>() + (<usize>begin << 3) * sizeof<T>();
   for (let j = 0; j < width; j += 8, panel += (TILE << 3) * sizeof<T>()) {

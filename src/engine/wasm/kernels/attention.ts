@@ -1,6 +1,6 @@
 /**
- * Causal attention over a cache of keys and values (Vaswani et al. 2017, eq. 1), with grouped queries: the query heads of a
- * group read one key/value head (Ainslie et al. 2023, arXiv 2305.13245), and an optional sliding window. Queries of a group and
+ * Attention over a cache of keys and values (Vaswani et al. 2017, eq. 1), with grouped queries: the query heads of a
+ * group read one key/value head (Ainslie et al. 2023, arXiv 2305.13245), and an optional sliding window; or, in an encoder, not causal: each token sees its whole sequence. Queries of a group and
  * of several rows go through the cache together, tile by tile (attention-tile.ts).
  *
  * Work is divided by sequences, kv heads and rows, weighed by the positions that they see. Where a single set of rows is to be
@@ -8,7 +8,7 @@
  * threads meet, and the records are merged in the order in which one thread would have merged them.
  */
 import { TILE } from "./attention-products";
-import { Work, clear, fetchQueries, finish, firstSeen, merge, nextSequence, playTile, prepare } from "./attention-tile";
+import { Work, clear, fetchQueries, finish, firstSeen, lastSeen, merge, nextSequence, playTile, prepare } from "./attention-tile";
 import { barrier, position, rowCount, sequenceLength, slice } from "./control";
 import { alsoQuantize, wantsIntegers } from "./quantize";
 
@@ -27,7 +27,7 @@ function playRows<T>(i: usize, w: Work, head: i32, row: i32, rows: i32): void {
   const count = rows * w.group, place = position() + row;
   fetchQueries<T>(w, head, row, count);
   for (let m = 0; m < count; m++) clear(w, w.sums + <usize>m * w.record);
-  for (let tile = firstSeen(w, place) / TILE, last = (place + rows - 1) / TILE; tile <= last; tile++) {
+  for (let tile = firstSeen(w, place) / TILE, last = lastSeen(w, place + rows - 1) / TILE; tile <= last; tile++) {
     playTile<T>(w, head, row, count, tile, w.tile);
     for (let m = 0; m < count; m++) merge(w, w.sums + <usize>m * w.record, w.tile + <usize>m * w.record);
   }
@@ -39,7 +39,7 @@ function playRows<T>(i: usize, w: Work, head: i32, row: i32, rows: i32): void {
 /** All rows at once, tiles divided among threads. */
 function playTiles<T>(i: usize, w: Work, rows: i32, thread: i32, threads: i32): void {
   const count = rows * w.group, place = position(), set = <usize>count * w.record;
-  const first = firstSeen(w, place) / TILE, tiles = (place + rows - 1) / TILE - first + 1;
+  const first = firstSeen(w, place) / TILE, tiles = lastSeen(w, place + rows - 1) / TILE - first + 1;
   const total = w.kvHeads * tiles;
   let fetched = -1;
   for (let at = slice(total, thread, threads), end = slice(total, thread + 1, threads); at < end; at++) {
@@ -65,7 +65,7 @@ function playTiles<T>(i: usize, w: Work, rows: i32, thread: i32, threads: i32): 
 @inline
 function weight(w: Work, row: i32, rows: i32): i64 {
   const last = position() + row + rows - 1;
-  return <i64>rows * <i64>(last - firstSeen(w, last) + 1);
+  return <i64>rows * <i64>(lastSeen(w, last) - firstSeen(w, last) + 1);
 }
 
 // @ts-ignore: decorator

@@ -37,6 +37,19 @@ export function geluInput(i: usize, thread: i32, threads: i32): void {
   }
 }
 
+/** dy where a > 0. Arguments: dy, a, y, padded width. */
+export function reluInput(i: usize, thread: i32, threads: i32): void {
+  const dy = <usize>load<i32>(i, 8), a = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16), K = load<i32>(i, 20), count = rowCount(i);
+  const first = <usize>sliceColumns(K >> 5, thread, threads) << 2, last = <usize>sliceColumns(K >> 5, thread + 1, threads) << 2;
+  const zero = f32x4.splat(0);
+  for (let m = 0; m < count; m++) {
+    const row = <usize>m * (<usize>K << 2);
+    for (let at = row + first; at < row + last; at += 16) {
+      v128.store(y + at, v128.and(v128.load(dy + at), f32x4.gt(v128.load(a + at), zero)));
+    }
+  }
+}
+
 /** plus, or nothing, with dy added to columns [first, first + width). Arguments: dy, first, plus, y, width, dy stride, y stride. */
 export function columnsInput(i: usize, thread: i32, threads: i32): void {
   const first = <usize>load<i32>(i, 12) << 2, plus = <usize>load<i32>(i, 16), y = <usize>load<i32>(i, 20);

@@ -62,6 +62,16 @@ export function scale(i: usize, thread: i32, threads: i32): void {
   }
 }
 
+/** y = max(0, a). */
+export function relu(i: usize, thread: i32, threads: i32): void {
+  const a = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 16), K = load<i32>(i, 20), count = rowCount(i), zero = f32x4.splat(0);
+  const first = <usize>sliceColumns(K >> 5, thread, threads) << 2, last = <usize>sliceColumns(K >> 5, thread + 1, threads) << 2;
+  for (let m = 0; m < count; m++) {
+    const row = <usize>m * (<usize>K << 2);
+    for (let at = row + first; at < row + last; at += 16) v128.store(y + at, f32x4.pmax(v128.load(a + at), zero));
+  }
+}
+
 /** y = the last rows of a, from the run-time scalar TAIL on. */
 export function tail(i: usize, thread: i32, threads: i32): void {
   const width = <usize>load<i32>(i, 20) << 2, a = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 16), first = load<i32>(TAIL);

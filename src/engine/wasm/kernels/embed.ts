@@ -55,12 +55,23 @@ export function unpackColumns(type: i32, w: usize, row: i32, K: i32, first: i32,
   }
 }
 
-/** Arguments: table, type, K (padded), tokens (i32 each; 0 = the row's position instead), y, y stride. */
+/** What stands for the address of the tokens where every row takes the first of the table. */
+const FIRST: usize = 0xffffffff;
+
+/** The row of a table that row m of the play takes: its token's, its position's where `tokens` is 0, or the first. */
+// @ts-ignore: decorator
+@inline
+export function tableRow(tokens: usize, m: i32): i32 {
+  if (tokens == FIRST) return 0;
+  return tokens ? load<i32>(tokens + (<usize>m << 2)) : positionOf(m);
+}
+
+/** Arguments: table, type, K (padded), tokens (i32 each; see `tableRow`), y, y stride. */
 export function embed(i: usize, thread: i32, threads: i32): void {
   const table = <usize>load<i32>(i, 8), type = load<i32>(i, 12), K = load<i32>(i, 16), tokens = <usize>load<i32>(i, 20);
   const y = <usize>load<i32>(i, 24), stride = <usize>load<i32>(i, 28), rows = rowCount(i);
   for (let m = slice(rows, thread, threads), end = slice(rows, thread + 1, threads); m < end; m++) {
-    const row = tokens ? load<i32>(tokens + (<usize>m << 2)) : positionOf(m);
+    const row = tableRow(tokens, m);
     unpackRow(type, table, row, K, y + <usize>m * stride);
   }
 }

@@ -5,8 +5,8 @@
  * they are kept in, to a panel in the thread's scratch memory: two groups of 16 columns, row after row, which is how the
  * forward kernels want the rows of a matrix. dW = dyᵀ x, 16 of its rows at a time, is written as f32 weights lie.
  */
-import { positionOf, rowCount, sliceColumns } from "./control";
-import { unpackColumns } from "./embed";
+import { rowCount, sliceColumns } from "./control";
+import { tableRow, unpackColumns } from "./embed";
 import { TILE, gemm, gemv } from "./linear-float";
 import { madd } from "./simd";
 
@@ -149,8 +149,8 @@ export function sumRows(i: usize, thread: i32, threads: i32): void {
 }
 
 /**
- * The gradient of a table: rows of dy added up where their tokens, or positions, point (+ plus). Each thread has its own columns.
- * Arguments: dy, plus, y, groups of 16 rows of the table, K (padded width), tokens (i32 each; 0 = the row's position), dy stride.
+ * The gradient of a table: rows of dy added up where they were taken from (+ plus). Each thread has its own columns.
+ * Arguments: dy, plus, y, groups of 16 rows of the table, K (padded width), tokens (i32 each; see `tableRow`), dy stride.
  */
 export function embedTable(i: usize, thread: i32, threads: i32): void {
   const dy = <usize>load<i32>(i, 8), plus = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16), groups = load<i32>(i, 20);
@@ -164,7 +164,7 @@ export function embedTable(i: usize, thread: i32, threads: i32): void {
     }
   }
   for (let m = 0; m < rows; m++) {
-    const row = tokens ? load<i32>(tokens + (<usize>m << 2)) : positionOf(m), from = dy + <usize>m * stride;
+    const row = tableRow(tokens, m), from = dy + <usize>m * stride;
     const to = y + ((<usize>(row >> 4) * <usize>K) << 6) + (<usize>(row & 15) << 2);
     for (let k = <usize>first; k < <usize>last; k++) {
       const at = to + (k << 6);
