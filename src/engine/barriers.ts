@@ -25,10 +25,10 @@ export function barriers(
   oneRow: boolean,
 ): boolean[] {
   const replicated = new Set(oneRow ? instructions.flatMap((i) => (i.replicated ? i.writes : [])) : []);
-  let reads: Access[] = [];
-  let writes: Access[] = [];
-  let slotReads = new Set<number>();
-  let slotWrites = new Set<number>();
+  const reads: Access[] = [];
+  const writes: Access[] = [];
+  const slotReads = new Set<number>();
+  const slotWrites = new Set<number>();
   const access = (buffer: Buffer, way: Way): Access => {
     const begin = offsets.get(buffer)!;
     return { buffer, way, begin, end: begin + size(buffer) };
@@ -48,10 +48,10 @@ export function barriers(
       (instruction.writesSlot !== undefined &&
         (slotReads.has(instruction.writesSlot) || slotWrites.has(instruction.writesSlot)));
     if (barrier) {
-      reads = [];
-      writes = [];
-      slotReads = new Set();
-      slotWrites = new Set();
+      reads.length = 0;
+      writes.length = 0;
+      slotReads.clear();
+      slotWrites.clear();
     }
     reads.push(...myReads);
     writes.push(...myWrites);

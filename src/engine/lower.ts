@@ -47,8 +47,16 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
   const buffers = new Map<Value, Buffer>();
   const quantized = new Map<string, Buffer>();
   const names = new Map([...graph.outputs].map(([name, value]) => [placeOf(value), name]));
-  const uses = new Map<Value, number>();
-  for (const value of graph.values) for (const x of operands(value.operation)) uses.set(x, (uses.get(x) ?? 0) + 1);
+  /** What reads each value; x + x is there twice. */
+  const readers = new Map<Value, Value[]>();
+  for (const value of graph.values) {
+    for (const x of operands(value.operation)) {
+      const known = readers.get(x);
+      if (known) known.push(value);
+      else readers.set(x, [value]);
+    }
+  }
+  const readersOf = (value: Value): readonly Value[] => readers.get(value) ?? [];
 
   const bufferOf = (of: Value): Buffer => {
     const value = placeOf(of);
@@ -89,8 +97,8 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
   const wantedIntegers = (value: Value): Instruction["integers"] => {
     const { operation } = value;
     if (operation.kind === "attention" && operation.shape.headWidth % BLOCK !== 0) return undefined;
-    for (const reader of graph.values) {
-      if (reader.operation.kind !== "linear" || reader.operation.x !== value) continue;
+    for (const reader of readersOf(value)) {
+      if (reader.operation.kind !== "linear") continue;
       const form = storageLayouts[storage(reader.operation.weight)].activations;
       if (form !== "f32") return { form, buffer: integerBuffer(value, form) };
     }
@@ -157,16 +165,20 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
       (value) =>
         (value.operation.kind === "rmsNorm" || value.operation.kind === "layerNorm") &&
         !names.has(value) &&
-        graph.values.every(({ operation }) => operation.kind === "linear" || !operands(operation).includes(value)),
+        readersOf(value).every(({ operation }) => operation.kind === "linear"),
     ),
   );
   /** True where `value` is a linear map that only one addition reads: the addition does its work. */
   const foldable = (value: Value): boolean =>
-    value.operation.kind === "linear" && uses.get(value) === 1 && !names.has(value);
+    value.operation.kind === "linear" && readersOf(value).length === 1 && !names.has(value);
   /** Values that the instruction of their only reader computes: linear maps in additions, turned keys in attention. */
   const folded = new Set<Value>();
   for (const { operation } of graph.values) {
-    if (operation.kind === "attention" && operation.k.operation.kind === "rope" && uses.get(operation.k) === 1) {
+    if (
+      operation.kind === "attention" &&
+      operation.k.operation.kind === "rope" &&
+      readersOf(operation.k).length === 1
+    ) {
       folded.add(operation.k);
     }
     if (operation.kind !== "add") continue;

@@ -162,6 +162,7 @@ function allocate(
   // Inputs are there before the first instruction.
   const inputs = new Set(instructions.flatMap(({ reads }) => reads.filter(({ input }) => input !== undefined)));
   const offsets = new Map<Buffer, number>();
+  /** In order of `begin`. */
   const live: { begin: number; end: number; until: number; buffer: Buffer }[] = [];
   let bytes = 0;
   let unshared = 0;
@@ -171,22 +172,17 @@ function allocate(
       const length = size(buffer);
       unshared += length;
       for (let j = live.length - 1; j >= 0; j--) if (live[j]!.until + 1 < i) live.splice(j, 1);
-      const heir = live.find(
+      const heir = live.findIndex(
         (region) =>
           region.buffer === instruction.inPlaceOf && region.until === i && region.end - region.begin === length,
       );
       let begin = 0;
-      if (heir) {
-        begin = heir.begin;
-        live.splice(live.indexOf(heir), 1);
-      } else {
-        live.sort((a, b) => a.begin - b.begin);
-        for (const region of live) {
-          if (begin + length <= region.begin) break;
-          begin = Math.max(begin, region.end);
-        }
+      let at = heir;
+      if (heir >= 0) begin = live[heir]!.begin;
+      else {
+        for (at = 0; at < live.length && begin + length > live[at]!.begin; at++) begin = Math.max(begin, live[at]!.end);
       }
-      live.push({ begin, end: begin + length, until: lastUse.get(buffer)!, buffer });
+      live.splice(at, heir >= 0 ? 1 : 0, { begin, end: begin + length, until: lastUse.get(buffer)!, buffer });
       offsets.set(buffer, begin);
       bytes = Math.max(bytes, begin + length);
     }

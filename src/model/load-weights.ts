@@ -1,6 +1,6 @@
 /**
- * Streams a checkpoint into a parameter store, a MiB at a time. What a file keeps in the blocks that the kernels read goes
- * straight into place, unrounded; all else passes through f32.
+ * Streams a checkpoint into a parameter store, a MiB at a time. What a file keeps in the blocks that the kernels read is
+ * packed unrounded; all else passes through f32.
  */
 import { BLOCK, GROUP, type Parameter, type StorageType } from "../engine/parameter.ts";
 import {
@@ -90,27 +90,36 @@ export async function loadWeights(
 ): Promise<void> {
   const tensors = parameters.map((parameter) => ({ parameter, tensor: findTensor(checkpoint, parameter) }));
   const total = tensors.reduce((sum, { tensor }) => sum + tensor.byteLength, 0);
-  for (const { parameter, tensor } of tensors) {
-    store.reserve(parameter, storageType(tensor.type, choice), headWidthOf(parameter, tensor));
-  }
+  store.reserveAll(
+    tensors.map(({ parameter, tensor }) => ({
+      parameter,
+      type: storageType(tensor.type, choice),
+      headWidth: headWidthOf(parameter, tensor),
+    })),
+  );
   // One buffer for all chunks: what is allocated anew stays resident until the collector gets to it.
   const scratch = new Float32Array(CHUNK_BYTES / 4);
   const chunks = tensors.flatMap(({ parameter, tensor }) => chunksOf(parameter, tensor, store));
+  // A place for each read that is under way.
+  const largest = Math.max(0, ...chunks.map(({ bytes, block }) => (block ? bytes : 0)));
+  const landing = store.landing(READ_AHEAD * largest);
+  const landingOf = (i: number): Uint8Array => landing.subarray((i % READ_AHEAD) * largest);
   const underway: Promise<void>[] = [];
   let started = 0;
   let done = 0;
   try {
     for (const [i, chunk] of chunks.entries()) {
       for (; started < Math.min(chunks.length, i + READ_AHEAD); started++)
-        underway.push(read(checkpoint, chunks[started]!, store));
+        underway.push(read(checkpoint, chunks[started]!, landingOf(started)));
       await underway.shift();
-      await write(checkpoint, chunk, store, scratch);
+      await write(checkpoint, chunk, store, landingOf(i), scratch);
       signal?.throwIfAborted();
       done += chunk.bytes;
       onProgress?.({ label: "loading weights", done, total, unit: "bytes" });
     }
   } finally {
     await Promise.allSettled(underway);
+    store.leave(landing);
   }
 }
 
@@ -142,21 +151,22 @@ function chunksOf(parameter: Parameter, tensor: StoredTensor, store: ParameterSt
   return chunks;
 }
 
-/** Rows that are kept as they are go straight to where they will stand; the others are read when it is their turn. */
-async function read(checkpoint: Checkpoint, { parameter, tensor, first, count, block }: Chunk, store: ParameterStore) {
+/** Rows that are kept as they are go to the player's memory; the others are read when it is their turn. */
+async function read(checkpoint: Checkpoint, { parameter, tensor, first, bytes, block }: Chunk, landing: Uint8Array) {
   if (!block) return;
   const begin = first * (tensor.byteLength / parameter.rows);
-  await checkpoint.readInto(tensor, begin, store.landing(parameter, first, count, block));
+  await checkpoint.readInto(tensor, begin, landing.subarray(0, bytes));
 }
 
 async function write(
   checkpoint: Checkpoint,
   chunk: Chunk,
   store: ParameterStore,
+  landing: Uint8Array,
   scratch: Float32Array,
 ): Promise<void> {
   const { parameter, tensor, first, count, block } = chunk;
-  if (block) store.settle(parameter, first, count, block);
+  if (block) store.settle(parameter, first, count, block, landing);
   else if (parameter.kind === "vector") store.writeVector(parameter, await readVector(checkpoint, tensor));
   else if (isTransposed(parameter, tensor)) {
     store.writeRows(parameter, 0, await readTransposed(checkpoint, tensor, parameter));

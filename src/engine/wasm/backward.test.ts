@@ -198,8 +198,10 @@ it("the product reads the numbers that a file's Q4_1 blocks stand for", () => {
   for (const { name, player } of players) {
     const store = new ParameterStore(player);
     store.reserve(weight, "q4_1");
-    store.landing(weight, 0, 300, "Q4_1").set(blocks);
-    store.settle(weight, 0, 300, "Q4_1");
+    const landing = store.landing(blocks.length);
+    landing.set(blocks);
+    store.settle(weight, 0, 300, "Q4_1", landing);
+    store.leave(landing);
     store.reserve(table, "f32");
     store.writeRows(table, 0, randomValues([table], uniform(2)).get("dy")!);
     const program = new LoadedProgram(

@@ -3,17 +3,11 @@ import { dequantize } from "../../weights/dequantize.ts";
 import { quantizeQ4_0, quantizeQ8_0 } from "../../weights/quantize.ts";
 import type { Parameter, StorageType } from "../parameter.ts";
 import { nodeHost } from "./node-host.ts";
-import { ParameterStore } from "./parameter-store.ts";
+import { type BlockType, blockTypes, ParameterStore } from "./parameter-store.ts";
 import { WasmPlayer } from "./player.ts";
 
-let player: WasmPlayer;
-beforeAll(async () => {
-  player = await WasmPlayer.create(nodeHost, { threads: 1 });
-});
-afterAll(() => player.close());
-
-const matrix = (rows: number, columns: number): Parameter => ({
-  name: "w",
+const matrix = (rows: number, columns: number, name = "w"): Parameter => ({
+  name,
   kind: "matrix",
   rows,
   columns,
@@ -24,21 +18,45 @@ const matrix = (rows: number, columns: number): Parameter => ({
 const values = (count: number) =>
   Float32Array.from({ length: count }, (_, i) => Math.sin(i * 12.9898) * 10 ** (((i >> 5) % 5) - 3));
 
-function stored(
-  parameter: Parameter,
-  type: StorageType,
-  write: (store: ParameterStore) => void,
-  headWidth = 0,
-): Float32Array {
-  const store = new ParameterStore(player);
-  store.reserve(parameter, type, headWidth);
-  write(store);
-  const read = store.read(parameter);
-  store.dispose();
-  return read;
+function settle(store: ParameterStore, parameter: Parameter, first: number, from: BlockType, blocks: Uint8Array): void {
+  const landing = store.landing(blocks.length);
+  landing.set(blocks);
+  const rowBytes = (parameter.columns / 32) * blockTypes[from].bytes;
+  store.settle(parameter, first, blocks.length / rowBytes, from, landing);
+  store.leave(landing);
 }
 
-describe("what the kernels read", () => {
+describe.each([1, 2, 3])("what the kernels read, with %i threads", (threads) => {
+  let player: WasmPlayer;
+  beforeAll(async () => {
+    player = await WasmPlayer.create(nodeHost, { threads });
+  });
+  afterAll(() => player.close());
+
+  function stored(
+    parameter: Parameter,
+    type: StorageType,
+    write: (store: ParameterStore) => void,
+    headWidth = 0,
+  ): Float32Array {
+    const store = new ParameterStore(player);
+    // Neighbours whose memory nothing may reach into.
+    const [before, after] = [matrix(70, 64, "before"), matrix(40, 32, "after")];
+    store.reserveAll([
+      { parameter: before, type },
+      { parameter, type, headWidth },
+      { parameter: after, type },
+    ]);
+    for (const piece of [before, after].flatMap((one) => store.pieces(one))) piece.fill(0x55);
+    write(store);
+    const read = store.read(parameter);
+    for (const piece of [before, after].flatMap((one) => store.pieces(one))) {
+      expect(piece.every((byte) => byte === 0x55)).toBe(true);
+    }
+    store.dispose();
+    return read;
+  }
+
   const parameter = matrix(37, 96);
   const x = values(37 * 96);
 
@@ -77,8 +95,7 @@ describe("what the kernels read", () => {
       const expected = new Float32Array(x.length);
       dequantize(from, blocks, expected);
       const write = (store: ParameterStore) => {
-        store.landing(parameter, 0, 37, from).set(blocks);
-        store.settle(parameter, 0, 37, from);
+        settle(store, parameter, 0, from, blocks);
       };
       expect(stored(parameter, type, write)).toEqual(expected);
     }
@@ -99,9 +116,8 @@ describe("what the kernels read", () => {
         "q8",
         (store) => {
           for (let first = 0; first < 96; first += piece) {
-            store.landing(heads, first, piece, "Q8_0").set(blocks.subarray(first * 68, (first + piece) * 68));
+            settle(store, heads, first, "Q8_0", blocks.subarray(first * 68, (first + piece) * 68));
           }
-          for (let first = 0; first < 96; first += piece) store.settle(heads, first, piece, "Q8_0");
         },
         24,
       );
@@ -119,6 +135,12 @@ describe("what the kernels read", () => {
 });
 
 describe("bad weights", () => {
+  let player: WasmPlayer;
+  beforeAll(async () => {
+    player = await WasmPlayer.create(nodeHost, { threads: 1 });
+  });
+  afterAll(() => player.close());
+
   it("a weight that is not finite is named by row and column", () => {
     const x = values(20 * 40);
     x[17 * 40 + 3] = Number.NaN;

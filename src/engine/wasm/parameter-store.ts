@@ -15,6 +15,7 @@ import {
   storageLayouts,
 } from "../parameter.ts";
 import type { WasmPlayer } from "./player.ts";
+import { groupAddress, layOutStreams, type Share, shareTable, shareWords } from "./streams.ts";
 
 /** Quantized blocks of a file that the kernels read as they are, in a different order. */
 export type BlockType = "Q8_0" | "Q4_0" | "Q4_1";
@@ -29,17 +30,33 @@ export const blockTypes: Readonly<Record<BlockType, { readonly storage: StorageT
 /** Bytes of a row in the file. */
 const blockRowBytes = (type: BlockType, columns: number): number => (columns / BLOCK) * blockTypes[type].bytes;
 
-interface Placed {
+/** A parameter, how it is kept, and the width of heads whose halves are interleaved in a file whose blocks will be kept, else 0. */
+export interface Wanted {
   readonly parameter: Parameter;
   readonly type: StorageType;
-  readonly address: number;
-  readonly headWidth: number;
+  readonly headWidth?: number;
 }
+
+interface Placed {
+  readonly type: StorageType;
+  readonly headWidth: number;
+  /** What the kernels are given: where it begins, or, where it has shares, their table. */
+  readonly address: number;
+  readonly shares?: readonly Share[];
+}
+
+/** Quantized matrices are kept as streams, one for each thread; floats, which an optimizer walks, each in one piece. */
+const isStreamed = ({ parameter, type }: Wanted): boolean =>
+  parameter.kind === "matrix" && storageLayouts[type].activations !== "f32";
+
+/** Looked up row by row; one that is also the projection to the vocabulary is read at the end of a token. */
+const isTable = ({ parameter: { part } }: Wanted): boolean => part === "embedding" || part === "positions";
 
 export class ParameterStore {
   private readonly player: WasmPlayer;
   private readonly base: ParameterStore | undefined;
   private readonly placed = new Map<string, Placed>();
+  private readonly regions: number[] = [];
   private staging: { address: number; bytes: number } | undefined;
 
   /** What is not in this store is looked up in `base`, which must outlive it: a model with some weights changed. */
@@ -48,16 +65,49 @@ export class ParameterStore {
     this.base = base;
   }
 
-  /**
-   * Takes memory for a parameter; vectors are f32 whatever `type` says. `headWidth` is that of heads whose halves are interleaved
-   * in a file whose blocks will be kept, else 0. Nothing after this takes memory: views stay good while others are filled.
-   */
+  /** Takes memory for one parameter: see `reserveAll`. */
   reserve(parameter: Parameter, type: StorageType, headWidth = 0): void {
-    if (this.placed.has(parameter.name)) throw new Error(`${parameter.name} is already placed`);
-    const kept = parameter.kind === "vector" ? "f32" : type;
-    const address = this.player.allocate(parameterBytes(parameter, kept), parameter.name);
-    this.placed.set(parameter.name, { parameter, type: kept, address, headWidth });
-    this.stage(Math.max(GROUP * 4, 2 * liftedRows(headWidth)) * padded(parameter.columns));
+    this.reserveAll([{ parameter, type, headWidth }]);
+  }
+
+  /**
+   * Takes memory for parameters, given in the order in which they are played; vectors are f32 whatever their type says. Nothing
+   * after this takes memory but `landing`: views stay good while others are filled.
+   */
+  reserveAll(wanted: readonly Wanted[]): void {
+    const streamed: Wanted[] = [];
+    for (const one of wanted) {
+      const { parameter, headWidth = 0 } = one;
+      if (this.placed.has(parameter.name)) throw new Error(`${parameter.name} is already placed`);
+      if (isStreamed(one)) streamed.push(one);
+      else {
+        const type = parameter.kind === "vector" ? "f32" : one.type;
+        const address = this.take(parameterBytes(parameter, type), parameter.name);
+        this.placed.set(parameter.name, { type, headWidth, address });
+      }
+      this.stage(Math.max(GROUP * 4, 2 * liftedRows(headWidth)) * padded(parameter.columns));
+    }
+    if (streamed.length > 0) {
+      this.placeStreams([...streamed.filter((one) => !isTable(one)), ...streamed.filter(isTable)]);
+    }
+  }
+
+  private placeStreams(wanted: readonly Wanted[]): void {
+    const { threads } = this.player;
+    const matrices = wanted.map(({ parameter: { rows, columns }, type }) => ({
+      groups: groups(padded(rows)),
+      groupBytes: matrixBytes(type, GROUP, columns),
+    }));
+    const what = wanted.length === 1 ? wanted[0]!.parameter.name : "quantized weights";
+    const address = this.take(layOutStreams(matrices, threads).bytes, what);
+    const { shares } = layOutStreams(matrices, threads, address);
+    const words = shareWords(threads);
+    const tables = this.take(4 * words * wanted.length, what);
+    wanted.forEach(({ parameter, type, headWidth = 0 }, i) => {
+      const table = tables + 4 * words * i;
+      this.player.integers(table, words).set(shareTable(shares[i]!));
+      this.placed.set(parameter.name, { type, headWidth, address: table, shares: shares[i]! });
+    });
   }
 
   has(parameter: Parameter): boolean {
@@ -68,6 +118,7 @@ export class ParameterStore {
     return this.find(parameter).type;
   }
 
+  /** What the kernels are given: where a parameter begins; of a quantized matrix, its table of shares (kernels/shares.ts). */
   address(parameter: Parameter): number {
     return this.find(parameter).address;
   }
@@ -120,34 +171,40 @@ export class ParameterStore {
     else this.writeRows(parameter, 0, values);
   }
 
-  /**
-   * Where rows [firstRow, firstRow + rowCount) of a GGUF file are to be read to, before `settle` packs them: the end of the place
-   * that they will have. The view is good until memory is next taken.
-   */
-  landing(parameter: Parameter, firstRow: number, rowCount: number, from: BlockType): Uint8Array {
-    const { begin, groupBytes } = this.span(parameter, firstRow);
-    const length = rowCount * blockRowBytes(from, parameter.columns);
-    return this.player.bytes(begin + groups(rowCount) * groupBytes - length, length);
+  /** The memory that holds a parameter: of a quantized matrix, a piece for each thread. */
+  pieces(parameter: Parameter): Uint8Array[] {
+    const { type, address, shares } = this.find(parameter);
+    if (!shares) return [this.player.bytes(address, parameterBytes(parameter, type))];
+    const groupBytes = matrixBytes(type, GROUP, parameter.columns);
+    return shares.map(({ base, end }, i) => {
+      const first = i === 0 ? 0 : shares[i - 1]!.end;
+      return this.player.bytes(base + first * groupBytes, (end - first) * groupBytes);
+    });
   }
 
-  /** Packs rows that lie in their `landing`, values untouched; the matrix must be kept in the matching type. */
-  settle(parameter: Parameter, firstRow: number, rowCount: number, from: BlockType): void {
+  /** Memory that a file's blocks are read into before `settle` packs them; to be given back to `leave`. */
+  landing(bytes: number): Uint8Array {
+    return this.player.bytes(this.player.allocate(bytes, "what is being read"), bytes);
+  }
+
+  leave(landing: Uint8Array): void {
+    this.player.free(landing.byteOffset);
+  }
+
+  /** Packs rows whose blocks begin `source`, in the player's memory, values untouched; the matrix must be kept in the matching type. */
+  settle(parameter: Parameter, firstRow: number, rowCount: number, from: BlockType, source: Uint8Array): void {
     const { columns } = parameter;
-    const { headWidth, type } = this.find(parameter);
+    const { headWidth } = this.find(parameter);
     const { kernels } = this.player;
     const pack = { Q8_0: kernels.repackQ8_0, Q4_0: kernels.repackQ4_0, Q4_1: kernels.repackQ4_1 }[from];
     const rowBytes = blockRowBytes(from, columns);
     const unit = liftedRows(headWidth);
     const scratch = this.stage(unit * rowBytes);
-    const { begin, groupBytes } = this.span(parameter, firstRow);
-    const source = begin + groups(rowCount) * groupBytes - rowCount * rowBytes;
-    // Packed rows are no shorter than a file's, so what is written never passes what is still to be read.
-    if (groupBytes < GROUP * rowBytes) throw new Error(`${from} rows are longer than ${type}`);
     for (let first = 0; first < rowCount; first += unit) {
       const rows = Math.min(unit, rowCount - first);
-      kernels.liftRows(source + first * rowBytes, rows, rowBytes, headWidth, scratch);
+      kernels.liftRows(source.byteOffset + first * rowBytes, rows, rowBytes, headWidth, scratch);
       for (let row = 0; row < rows; row += GROUP) {
-        pack(scratch + row * rowBytes, columns, begin + ((first + row) / GROUP) * groupBytes);
+        pack(scratch + row * rowBytes, columns, this.group(parameter, firstRow + first + row));
       }
     }
   }
@@ -167,10 +224,17 @@ export class ParameterStore {
   }
 
   dispose(): void {
-    for (const { address } of this.placed.values()) this.player.free(address);
+    for (const address of this.regions) this.player.free(address);
+    this.regions.length = 0;
     this.placed.clear();
     if (this.staging) this.player.free(this.staging.address);
     this.staging = undefined;
+  }
+
+  private take(bytes: number, what: string): number {
+    const address = this.player.allocate(bytes, what);
+    this.regions.push(address);
+    return address;
   }
 
   private find(parameter: Parameter): Placed {
@@ -185,19 +249,17 @@ export class ParameterStore {
     rowCount: number,
     write: (rows: number, offset: number, target: number) => void,
   ): void {
-    const { begin, groupBytes } = this.span(parameter, firstRow);
-    for (let g = 0; g < groups(rowCount); g++) {
-      const rows = Math.min(GROUP, rowCount - g * GROUP);
-      write(rows, g * GROUP, begin + g * groupBytes);
+    for (let offset = 0; offset < rowCount; offset += GROUP) {
+      write(Math.min(GROUP, rowCount - offset), offset, this.group(parameter, firstRow + offset));
     }
   }
 
-  /** Where the group that begins with `firstRow` stands, and how far apart groups are. */
-  private span(parameter: Parameter, firstRow: number): { begin: number; groupBytes: number } {
-    const { type, address } = this.find(parameter);
-    if (firstRow % GROUP !== 0) throw new Error(`${parameter.name}: row ${firstRow} does not begin a group`);
+  /** Where the group that begins with `row` stands. */
+  private group(parameter: Parameter, row: number): number {
+    const { type, address, shares } = this.find(parameter);
+    if (row % GROUP !== 0) throw new Error(`${parameter.name}: row ${row} does not begin a group`);
     const groupBytes = matrixBytes(type, GROUP, parameter.columns);
-    return { begin: address + (firstRow / GROUP) * groupBytes, groupBytes };
+    return shares ? groupAddress(shares, row / GROUP, groupBytes) : address + (row / GROUP) * groupBytes;
   }
 
   private stage(bytes: number): number {

@@ -1,5 +1,4 @@
 /** How fast each kernel is where it need not wait for memory: on one row (decode) and on many (reading a prompt). */
-import { parameterBytes } from "../../engine/parameter.ts";
 import type { PlannedInstruction } from "../../engine/plan.ts";
 import { LoadedProgram } from "../../engine/wasm/loaded-program.ts";
 import { ParameterStore } from "../../engine/wasm/parameter-store.ts";
@@ -116,7 +115,7 @@ export function loadProbe(
   const store = new ParameterStore(player);
   for (const parameter of parametersPlayed(config, identitySteps(config.blocks))) {
     store.reserve(parameter, storage(parameter));
-    player.bytes(store.address(parameter), parameterBytes(parameter, storage(parameter))).fill(0x2c);
+    for (const piece of store.pieces(parameter)) piece.fill(0x2c);
   }
   return { store, dispose: () => store.dispose() };
 }

@@ -4,6 +4,7 @@
 import { Q4_1_BLOCK, Q4_BLOCK } from "./linear-q4";
 import { Q8_BLOCK } from "./linear-q8";
 import { positionOf, rowCount, slice } from "./control";
+import { groupAddress } from "./shares";
 import { halfToFloat } from "./simd";
 
 /** Storage types, as the TypeScript side numbers them. */
@@ -18,7 +19,10 @@ export function unpackRow(type: i32, w: usize, row: i32, K: i32, y: usize): void
   unpackColumns(type, w, row, K, 0, K, y);
 }
 
-/** Writes columns [first, end) of one row, whole blocks of 32. */
+/**
+ * Writes columns [first, end) of one row, whole blocks of 32. `w` is where the matrix begins; of a quantized one, its table of
+ * shares.
+ */
 export function unpackColumns(type: i32, w: usize, row: i32, K: i32, first: i32, end: i32, y: usize): void {
   const group = <usize>(row >> 4), r = <usize>(row & 15), columns = <usize>K;
   if (type == F32) {
@@ -33,8 +37,9 @@ export function unpackColumns(type: i32, w: usize, row: i32, K: i32, first: i32,
   }
   const blocks = columns >> 5;
   if (type == Q8) {
+    const from = groupAddress(w, row >> 4, blocks * Q8_BLOCK);
     for (let b = <usize>first >> 5; b < <usize>end >> 5; b++, y += 128) {
-      const at = w + (group * blocks + b) * Q8_BLOCK, scale = halfToFloat(load<u16>(at + 512 + (r << 1)));
+      const at = from + b * Q8_BLOCK, scale = halfToFloat(load<u16>(at + 512 + (r << 1)));
       for (let k: usize = 0; k < 32; k++) {
         const n = load<i8>(at + ((k >> 2) << 6) + (r << 2) + (k & 3));
         store<f32>(y + (k << 2), <f32>n * scale);
@@ -42,9 +47,9 @@ export function unpackColumns(type: i32, w: usize, row: i32, K: i32, first: i32,
     }
     return;
   }
-  const bytes = type == Q4 ? Q4_BLOCK : Q4_1_BLOCK;
+  const bytes = type == Q4 ? Q4_BLOCK : Q4_1_BLOCK, from = groupAddress(w, row >> 4, blocks * bytes);
   for (let b = <usize>first >> 5; b < <usize>end >> 5; b++, y += 128) {
-    const at = w + (group * blocks + b) * bytes, scale = halfToFloat(load<u16>(at + 256 + (r << 1)));
+    const at = from + b * bytes, scale = halfToFloat(load<u16>(at + 256 + (r << 1)));
     const minimum = type == Q4 ? <f32>0 : halfToFloat(load<u16>(at + 288 + (r << 1)));
     for (let k: usize = 0; k < 32; k++) {
       const byte = load<u8>(at + (((k & 15) >> 2) << 6) + (r << 2) + (k & 3));

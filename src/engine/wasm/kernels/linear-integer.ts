@@ -7,14 +7,15 @@
  * are 14 of 16 registers. Every output is the same chain of additions along K as in the one-row product, to the bit.
  *
  * The types `i8`, `i16` and `i32` stand for q4, q4_1 and q8: AssemblyScript resolves the branches when it compiles.
- * Arguments: x, w, bias, residual, y, K, groups, x stride, y stride, panels, bytes of a thread's panel.
+ * Arguments: x, w (its table of shares), bias, residual, y, K, groups, x stride, y stride, panels, bytes of a thread's panel.
  */
-import { ownRow, rowCount, sliceColumns } from "./control";
+import { ownRow, rowCount, slice } from "./control";
 import { addNibbleProducts, addProducts, ones, scaled, widen } from "./dot";
 import { store4 } from "./linear-float";
 import { gemvQ4, Q4_1_BLOCK, Q4_BLOCK, unpackQ4 } from "./linear-q4";
 import { gemvQ8, Q8_BLOCK, unpackQ8 } from "./linear-q8";
 import { HEADER, SCALE, START, SUM } from "./quantize";
+import { shareBase, shareBegin, shareCount, shareEnd } from "./shares";
 
 /** Fewer rows are not worth a panel. */
 const PANEL_ROWS = 4;
@@ -86,27 +87,31 @@ function gemm2<T>(x: usize, xStride: usize, panel: usize, K: i32, y: usize, yStr
 @inline
 function linear<T>(i: usize, thread: i32, threads: i32): void {
   let x = <usize>load<i32>(i, 8);
-  const w = <usize>load<i32>(i, 12), bias = <usize>load<i32>(i, 16);
-  const residual = <usize>load<i32>(i, 20), y = <usize>load<i32>(i, 24), K = load<i32>(i, 28), groups = load<i32>(i, 32);
+  const shares = <usize>load<i32>(i, 12), bias = <usize>load<i32>(i, 16);
+  const residual = <usize>load<i32>(i, 20), y = <usize>load<i32>(i, 24), K = load<i32>(i, 28);
   const xStride = <usize>load<i32>(i, 36), yStride = <usize>load<i32>(i, 40), rows = rowCount(i);
   if (ownRow(i)) x += <usize>thread * xStride;
   const sums = <usize>load<i32>(i, 44) + <usize>thread * <usize>load<i32>(i, 48), panel = sums + SUMS;
   const groupBytes = <usize>(K >> 5) * (sizeof<T>() == 1 ? Q4_BLOCK : sizeof<T>() == 2 ? Q4_1_BLOCK : Q8_BLOCK);
-  for (let g = sliceColumns(groups >> 1, thread, threads) >> 4, end = sliceColumns(groups >> 1, thread + 1, threads) >> 4; g < end; g++) {
-    const wg = w + <usize>g * groupBytes, column = <usize>g << 6, biasG = bias ? bias + column : 0;
-    let m = 0;
-    if (rows >= PANEL_ROWS) {
-      if (sizeof<T>() == 4) unpackQ8(wg, K, panel);
-      else unpackQ4<T>(wg, K, panel);
-      for (; m + 2 <= rows; m += 2) {
-        const offset = <usize>m * yStride + column;
-        gemm2<T>(x + <usize>m * xStride, xStride, panel, K, y + offset, yStride, biasG, residual ? residual + offset : 0, sums);
+  const count = shareCount(shares), last = slice(count, thread + 1, threads);
+  for (let share = slice(count, thread, threads); share < last; share++) {
+    const w = shareBase(shares, share);
+    for (let g = shareBegin(shares, share), end = shareEnd(shares, share); g < end; g++) {
+      const wg = w + <usize>g * groupBytes, column = <usize>g << 6, biasG = bias ? bias + column : 0;
+      let m = 0;
+      if (rows >= PANEL_ROWS) {
+        if (sizeof<T>() == 4) unpackQ8(wg, K, panel);
+        else unpackQ4<T>(wg, K, panel);
+        for (; m + 2 <= rows; m += 2) {
+          const offset = <usize>m * yStride + column;
+          gemm2<T>(x + <usize>m * xStride, xStride, panel, K, y + offset, yStride, biasG, residual ? residual + offset : 0, sums);
+        }
       }
-    }
-    for (; m < rows; m++) {
-      const offset = <usize>m * yStride + column, xm = x + <usize>m * xStride, residualM = residual ? residual + offset : 0;
-      if (sizeof<T>() == 4) gemvQ8(xm, wg, K, y + offset, biasG, residualM);
-      else gemvQ4<T>(xm, wg, K, y + offset, biasG, residualM);
+      for (; m < rows; m++) {
+        const offset = <usize>m * yStride + column, xm = x + <usize>m * xStride, residualM = residual ? residual + offset : 0;
+        if (sizeof<T>() == 4) gemvQ8(xm, wg, K, y + offset, biasG, residualM);
+        else gemvQ4<T>(xm, wg, K, y + offset, biasG, residualM);
+      }
     }
   }
 }

@@ -1,7 +1,6 @@
 /**
- * Blocks of a GGUF file (Q8_0, Q4_0, Q4_1) into the layouts that the products read, their values untouched. A matrix is read
- * from its file straight into the memory that it will have; then its rows are lifted into a scratch area, a few at a
- * time, and come back in the layout's order. So weights need no second place, and a page is first touched by the thread that reads.
+ * Blocks of a GGUF file (Q8_0, Q4_0, Q4_1) into the layouts that the products read, their values untouched. Rows are lifted into a
+ * scratch area, a few at a time, heads in their order, and packed from there.
  */
 import { Q4_1_BLOCK, Q4_BLOCK } from "./linear-q4";
 import { Q8_BLOCK } from "./linear-q8";
