@@ -1,4 +1,5 @@
 /** What `import … from "refrain"` gives. */
 export * from "./common.ts";
+export type { Exported, ExportOptions } from "./model/export-gguf.ts";
 export type { SaveOptions } from "./model/save-model.ts";
 export { type LoadOptions, load, Model } from "./refrain.ts";

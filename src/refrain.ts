@@ -10,6 +10,7 @@ import {
   loadCheckpoint,
   loadEdited,
 } from "./load-checkpoint.ts";
+import type { Exported, ExportOptions } from "./model/export-gguf.ts";
 import type { SaveOptions } from "./model/save-model.ts";
 import { PlayableModel } from "./playable-model.ts";
 import type { Checkpoint } from "./weights/checkpoint.ts";
@@ -95,6 +96,18 @@ export class Model extends PlayableModel {
       // What writes models is loaded by those alone who write one.
       const { saveModel } = await import("./model/save-model.ts");
       await saveModel(folder, checkpoint, this.config, this.steps, { ...options, extraFiles });
+    } finally {
+      await checkpoint.close();
+    }
+  }
+
+  /** Writes one GGUF file, or nothing at all: see model/export-gguf.ts. */
+  async export(path: string, options: ExportOptions = {}): Promise<Exported> {
+    if (this.loaded.adapter) throw new Error("export: merge the adapter first");
+    const checkpoint = await this.open();
+    try {
+      const { exportGguf } = await import("./model/export-gguf.ts");
+      return await exportGguf(path, checkpoint, this.config, this.steps, options);
     } finally {
       await checkpoint.close();
     }

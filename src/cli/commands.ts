@@ -51,6 +51,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./shrink.ts")).command,
   },
   {
+    name: "export",
+    summary: "write a model as one GGUF file with its tokenizer",
+    example: "refrain export MODEL -o FILE.gguf --weights q8",
+    load: async () => (await import("./export.ts")).command,
+  },
+  {
     name: "train",
     summary: "train a model from a text and a training file, with log, curve and report",
     example: "refrain train CONFIG.json -o OUT",

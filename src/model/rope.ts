@@ -58,6 +58,14 @@ function stretched(frequency: number, i: number, scaling: RopeConfig["scaling"])
   return f32((1 - kept) * (frequency / factor) + kept * frequency);
 }
 
+/** What each frequency [headWidth / 2] is divided by, as GGUF files have it. */
+export function ropeFactors(rope: RopeConfig, headWidth: number): Float32Array {
+  return Float32Array.from({ length: headWidth / 2 }, (_, i) => {
+    const plain = frequency(rope.theta, headWidth, i);
+    return rope.scaling.kind === "factors" ? rope.scaling.factors[i]! : plain / stretched(plain, i, rope.scaling);
+  });
+}
+
 /**
  * The Llama 3 scaling that gives these factors, if there is one: GGUF files keep the factors, a Hugging Face config the
  * four numbers behind them. Meta's models all have low 1 and high 4; the context that they were first made for is searched.

@@ -13,7 +13,7 @@ import { addedTokens, sentencePieces, templateProcessing } from "./sentencepiece
 import type { JsonObject, TokenizerParts } from "./tokenizer-json.ts";
 
 /** `tokenizer.ggml.token_type`. */
-const tokenTypes = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 };
+export const tokenTypes = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 type Metadata = ReadonlyMap<string, unknown>;
 
@@ -44,9 +44,9 @@ export function ggufVocabulary(metadata: Metadata): { tokenizer: TokenizerParts;
 
 function readCommon(metadata: Metadata, isLlama: boolean): Common {
   const tokens = texts(metadata, "tokenizer.ggml.tokens");
-  const pieces = new Pieces("the GGUF", named(tokens));
-  const types = numbers(metadata, "tokenizer.ggml.token_type", pieces.size);
-  const typeOf = (id: number) => types?.[id] ?? tokenTypes.normal;
+  const types = tokens.length === 0 ? undefined : numbers(metadata, "tokenizer.ggml.token_type", tokens.length);
+  const pieces = new Pieces("the GGUF", named(tokens), fillers(tokens, types));
+  const typeOf = (id: number): number => types?.[id] ?? tokenTypes.normal;
   const ids = [...pieces.ids()];
   const { bos, eos } = ends(metadata, pieces.size, isLlama);
   return {
@@ -165,6 +165,15 @@ function texts(metadata: Metadata, key: string): TextList {
 function named(tokens: TextList): TextList {
   const isEmpty = tokens.ends.some((end, id) => end === tokens.begin(id));
   return isEmpty ? TextList.of(tokens.toArray().map((text, id) => (text === "" ? `[EMPTY_${id}]` : text))) : tokens;
+}
+
+/** What converters put where the embedding has a row and the vocabulary no token; llama.cpp shows nothing for them either. */
+function fillers(tokens: TextList, types: ArrayLike<number> | undefined): ReadonlySet<number> {
+  const ids = tokens.ends.length;
+  const unused = Array.from({ length: types ? ids : 0 }, (_, id) => id).filter(
+    (id) => types![id] === tokenTypes.unused,
+  );
+  return new Set(unused.filter((id) => /^\[PAD\d+\]$/.test(tokens.text(id))));
 }
 
 function numbers(metadata: Metadata, key: string, count: number): ArrayLike<number> | undefined {

@@ -24,7 +24,7 @@ export function llama2cVocabulary(
   bytes: Uint8Array,
   vocabSize: number,
 ): { tokenizer: TokenizerParts; config: JsonObject } {
-  const { pieces, scores } = readPieces(bytes, vocabSize);
+  const { pieces, scores } = readLlama2cPieces(bytes, vocabSize);
   const tokenizer = sentencePieces({
     name,
     pieces: new Pieces(name, TextList.of(pieces)),
@@ -47,7 +47,11 @@ export function llama2cVocabulary(
   return { tokenizer, config };
 }
 
-function readPieces(bytes: Uint8Array, vocabSize: number): { pieces: string[]; scores: Float32Array } {
+/** By id, a space as `▁`: unknown, begin, end, the bytes, and from `firstPiece` on what merges make. */
+export function readLlama2cPieces(
+  bytes: Uint8Array,
+  vocabSize: number,
+): { readonly pieces: string[]; readonly scores: Float32Array; readonly firstPiece: number } {
   if (vocabSize < firstPiece || vocabSize > maxVocabulary) {
     throw malformed(
       `the model has ${vocabSize} tokens; ${firstPiece} (3 and the bytes) to ${maxVocabulary} can be read`,
@@ -87,7 +91,7 @@ function readPieces(bytes: Uint8Array, vocabSize: number): { pieces: string[]; s
     if (piece !== expected)
       throw malformed(`token ${firstByte + byte} should be ${expected}, it is ${JSON.stringify(piece)}`);
   }
-  return { pieces, scores };
+  return { pieces, scores, firstPiece };
 }
 
 function malformed(what: string): Error {

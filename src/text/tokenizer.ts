@@ -170,7 +170,7 @@ function openLibrary(checked: CheckedTokenizer): Library {
 }
 
 /** A text, or a list of named ones of which "default" is meant. */
-function chatTemplate(config: JsonObject): string | undefined {
+export function chatTemplate(config: JsonObject): string | undefined {
   const value = config.chat_template;
   if (typeof value === "string") return value;
   if (!Array.isArray(value)) return undefined;

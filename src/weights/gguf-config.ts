@@ -86,8 +86,8 @@ function llamaConfig(keys: Keys, architecture: Exclude<Architecture, "gpt2">): C
     rope_theta: keys.number("rope.freq_base", 10_000),
     ...ropeScaling(keys),
     ...(family === "mistral" ? { sliding_window: window } : {}),
-    ...(family === "qwen2" ? {} : { attention_bias: keys.hasTensor("blk.0.attn_q.bias") }),
-    ...(family === "llama" ? { mlp_bias: keys.hasTensor("blk.0.ffn_up.bias") } : {}),
+    ...(family === "qwen2" ? {} : { attention_bias: keys.hasBlockTensor("attn_q.bias") }),
+    ...(family === "llama" ? { mlp_bias: keys.hasBlockTensor("ffn_up.bias") } : {}),
   };
 }
 
@@ -135,6 +135,11 @@ class Keys {
 
   hasTensor(name: string): boolean {
     return this.#tensorNames.has(name);
+  }
+
+  /** Whether a block has it: the first need not, where a schedule plays half of it. */
+  hasBlockTensor(name: string): boolean {
+    return this.#header.tensors.some((tensor) => /^blk\.\d+\.(.+)$/.exec(tensor.name)?.[1] === name);
   }
 
   /** A positive integer (or `fallback`, where that is given and the key is not). */

@@ -1,5 +1,5 @@
 /**
- * From the names of tensors in GGUF files to those on the Hugging Face hub, for the architectures that Refrain runs, and
+ * From the names of tensors in GGUF files to those on the Hugging Face hub and back, for the architectures that Refrain runs, and
  * which tensors llama.cpp's converter stores in another order than the hub does:
  *
  * - architecture "llama" rotates neighbouring entries of a head, so the rows of query and key projections are interleaved
@@ -72,6 +72,19 @@ const gpt2Names: Naming = {
 };
 
 const blockTensor = /^blk\.(0|[1-9]\d{0,5})\.([a-z_]+)\.(weight|bias)$/;
+
+const hubBlockTensor = /^(model\.layers|transformer\.h)\.(\d+)\.(.+)\.(weight|bias)$/;
+
+/** The name in a GGUF file for a tensor of the hub, or undefined where the architecture has no such tensor. */
+export function storedName(architecture: Architecture, hub: string): string | undefined {
+  const naming = architecture === "gpt2" ? gpt2Names : llamaNames;
+  const keyOf = (names: Readonly<Record<string, string>>, name: string | undefined) =>
+    Object.keys(names).find((key) => names[key] === name);
+  const [, prefix, number, part, kind] = hubBlockTensor.exec(hub) ?? [];
+  if (prefix !== naming.blockPrefix) return keyOf(naming.whole, hub);
+  const stored = keyOf(naming.block, part);
+  return stored && `blk.${number}.${stored}.${kind}`;
+}
 
 /** The hub's name for a tensor of a GGUF file, or undefined where the architecture has no such tensor. */
 export function hubName(architecture: Architecture, stored: string): HubName | undefined {

@@ -1,12 +1,12 @@
 /**
  * Writes GGUF version 3 as a stream of bytes: the header first, then each tensor as its chunks come, so that a model needs
- * never be in memory as a whole. For files that other programs are to run (benchmarks, tests); what the keys mean is the
- * caller's business.
+ * never be in memory as a whole. What the keys mean is the caller's business.
  */
 import { failure } from "../errors.ts";
 import type { StoredType } from "./checkpoint.ts";
 import { typeInfo } from "./dequantize.ts";
 import { alignUp, defaultAlignment, tensorTypes, type ValueType, valueBytes, valueTypes } from "./gguf-types.ts";
+import { TextList } from "./text-list.ts";
 
 export type NumberType = Exclude<ValueType, "string" | "bool" | "array">;
 
@@ -15,7 +15,7 @@ export type GgufEntry =
   | readonly ["string", string]
   | readonly ["bool", boolean]
   | readonly [NumberType, number | bigint]
-  | readonly ["array", "string", readonly string[]]
+  | readonly ["array", "string", readonly string[] | TextList]
   | readonly ["array", NumberType, ArrayLike<number | bigint>];
 
 export interface TensorToWrite {
@@ -35,7 +35,23 @@ export async function* writeGguf(
   metadata: ReadonlyMap<string, GgufEntry>,
   tensors: readonly TensorToWrite[],
 ): AsyncGenerator<Uint8Array> {
-  const alignment = Number(metadata.get("general.alignment")?.[1] ?? defaultAlignment);
+  const alignment = alignmentOf(metadata);
+  yield headerBytes(metadata, tensors);
+  for (const tensor of tensors) yield* padded(tensor, alignment);
+}
+
+/** Bytes of the file that `writeGguf` makes. */
+export function ggufLength(metadata: ReadonlyMap<string, GgufEntry>, tensors: readonly TensorToWrite[]): number {
+  const alignment = alignmentOf(metadata);
+  const data = tensors.reduce((sum, tensor) => sum + alignUp(tensorBytes(tensor), alignment), 0);
+  return headerBytes(metadata, tensors).length + data;
+}
+
+const alignmentOf = (metadata: ReadonlyMap<string, GgufEntry>): number =>
+  Number(metadata.get("general.alignment")?.[1] ?? defaultAlignment);
+
+function headerBytes(metadata: ReadonlyMap<string, GgufEntry>, tensors: readonly TensorToWrite[]): Uint8Array {
+  const alignment = alignmentOf(metadata);
   const header = new Sink();
   header.raw(new TextEncoder().encode("GGUF"));
   header.number("u32", 3);
@@ -52,17 +68,16 @@ export async function* writeGguf(
     for (const dimension of tensor.shape.toReversed()) header.number("u64", dimension);
     header.number("u32", tensorTypeIds.get(tensor.type)!);
     header.number("u64", offset);
-    offset = alignUp(offset + byteLengthOf(tensor), alignment);
+    offset = alignUp(offset + tensorBytes(tensor), alignment);
   }
   header.raw(new Uint8Array(alignUp(header.length, alignment) - header.length));
-  yield header.bytes();
-  for (const tensor of tensors) yield* padded(tensor, alignment);
+  return header.bytes();
 }
 
 const tensorTypeIds = new Map([...tensorTypes].map(([id, type]) => [type, id]));
 
 async function* padded(tensor: TensorToWrite, alignment: number): AsyncGenerator<Uint8Array> {
-  const expected = byteLengthOf(tensor);
+  const expected = tensorBytes(tensor);
   let written = 0;
   for await (const chunk of tensor.data) {
     written += chunk.length;
@@ -77,7 +92,7 @@ async function* padded(tensor: TensorToWrite, alignment: number): AsyncGenerator
   yield new Uint8Array(alignUp(written, alignment) - written);
 }
 
-function byteLengthOf({ name, type, shape }: TensorToWrite): number {
+export function tensorBytes({ name, type, shape }: TensorToWrite): number {
   const { block, bytes } = typeInfo[type];
   if (shape[shape.length - 1]! % block !== 0) {
     throw failure(
@@ -103,7 +118,7 @@ class Sink {
       const [, type, values] = entry;
       this.#type(type);
       this.number("u64", values.length);
-      if (type === "string") for (const value of values) this.text(value);
+      if (type === "string") this.#texts(values);
       else for (let i = 0; i < values.length; i++) this.number(type, values[i]!);
     } else if (entry[0] === "string") this.text(entry[1]);
     else if (entry[0] === "bool") this.number("u8", Number(entry[1]));
@@ -111,7 +126,16 @@ class Sink {
   }
 
   text(text: string): void {
-    const bytes = new TextEncoder().encode(text);
+    this.#bytes(new TextEncoder().encode(text));
+  }
+
+  /** Of a list that was read, the bytes as they are: a piece of a vocabulary need not be valid UTF-8. */
+  #texts(texts: readonly string[] | TextList): void {
+    if (!(texts instanceof TextList)) for (const text of texts) this.text(text);
+    else texts.ends.forEach((end, i) => void this.#bytes(texts.bytes.subarray(texts.begin(i), end)));
+  }
+
+  #bytes(bytes: Uint8Array): void {
     this.number("u64", bytes.length);
     this.raw(bytes);
   }

@@ -3,7 +3,7 @@
  * package for Python): what our kernels' packing is tested against, and what writes GGUF files for comparisons.
  * Not here: the better roundings that look at data. Values are taken to be finite.
  *
- * Every step rounds to f32, because the reference computes in f32.
+ * Every step rounds to f32, because the reference computes in f32; but for one in Q4_0.
  */
 import { failure } from "../errors.ts";
 import type { StoredType } from "./checkpoint.ts";
@@ -46,8 +46,9 @@ export function quantizeQ4_0(x: Float32Array, out: Uint8Array): void {
   }
 }
 
+/** The product is in f64, as in the reference and in our kernels: ggml's own result depends on whether its compiler fuses. */
 function nibble(scaled: number): number {
-  return Math.min(15, Math.trunc(fround(fround(scaled) + 8.5)));
+  return Math.min(15, Math.trunc(fround(scaled + 8.5)));
 }
 
 function putF16(out: Uint8Array, at: number, value: number): void {

@@ -67,7 +67,18 @@ describe.each([1, 2, 3])("what the kernels read, with %i threads", (threads) => 
     });
   });
 
-  it("is ggml's rounding, to the bit, for q8 and q4", () => {
+  // The extreme of a block and a number that lies between two of its sixteen.
+  const ties = [
+    [144, 135],
+    [160, 150],
+    [192, 108],
+    [240, 135],
+  ] as const;
+
+  it.each([
+    ["any numbers", x],
+    ["numbers of few bits, whose quotients tie", x.map((_, i) => ties[(i >> 5) % ties.length]![i % 32 === 0 ? 0 : 1])],
+  ])("is ggml's rounding, to the bit, for q8 and q4 of %s", (_, x) => {
     for (const [type, stored_, quantize, bytes] of [
       ["q8", "Q8_0", quantizeQ8_0, 34],
       ["q4", "Q4_0", quantizeQ4_0, 18],
