@@ -172,7 +172,9 @@ export async function loadEdited(
     const edited = edit(checkpoint);
     const config = await readConfig(edited);
     const steps = resolveSchedule(config, schedule);
-    const missing = parametersPlayed(config, steps).filter((p) => edited.edited.has(p.name) || !base.store.has(p));
+    const missing = parametersPlayed(config, steps).filter(
+      (p) => edited.tensors.get(p.name) !== checkpoint.tensors.get(p.name) || !base.store.has(p),
+    );
     await loadWeights(edited, missing, base.weights, store, { onProgress, signal });
     const close = async () => {
       store.dispose();

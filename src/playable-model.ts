@@ -106,7 +106,7 @@ export class PlayableModel {
   }
 
   /** Where its weights are, for graphs that are no sessions. The model's own: not to be disposed of. */
-  get memory(): Pick<Loaded, "player" | "store"> {
+  get memory(): Pick<Loaded, "player" | "store" | "weights"> {
     return this.loaded;
   }
 

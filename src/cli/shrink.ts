@@ -10,12 +10,14 @@ import { halves } from "../schedule/edits.ts";
 import { renumber } from "../schedule/unroll.ts";
 import type { Amount } from "../shrink/amount.ts";
 import { angularMethod } from "../shrink/by-similarity.ts";
+import { healShrunk } from "../shrink/heal-shrunk.ts";
 import type { Method, Shrunk } from "../shrink/method.ts";
 import { methods } from "../shrink/methods.ts";
 import { shrinkRecord } from "../shrink/record.ts";
 import { runMethod } from "../shrink/run-method.ts";
 import { carryOut, requireFree, type Written, writeAndVerify } from "../shrink/shrink.ts";
 import { readText } from "../text/read-text.ts";
+import type { HealRecord } from "../train/heal-record.ts";
 import { defineRefrainCommand } from "./define.ts";
 import { methodOptions, valuesOf } from "./method-options.ts";
 import { withModel } from "./model.ts";
@@ -48,6 +50,12 @@ const options = {
   unrolled: flag({
     description: "write every played block out, so that tools without schedules play the same model",
   }),
+  heal: integer({
+    hint: "N",
+    min: 1,
+    max: 1_000_000_000,
+    description: "then let it learn from the model as it was, on N tokens of the text (see refrain heal)",
+  }),
   overwrite: flag({ description: "replace OUT, if Refrain wrote it" }),
   weights: modelOptions.weights,
   threads: modelOptions.threads,
@@ -63,7 +71,9 @@ export const command = defineRefrainCommand({
     const { out, chooses } = checkOptions(values);
     const own = valuesOf(by, values);
     const file =
-      chooses && by.calibration ? await readText(needText(values.text, `shrink --by ${by.name}`)) : undefined;
+      (chooses && by.calibration) || values.heal !== undefined
+        ? await readText(needText(values.text, `shrink --by ${by.name}`))
+        : undefined;
     await withModel(values.model, { ...values, context: undefined }, { signal, onProgress }, async (model) => {
       await requireFree(model, out, overwrite);
       const request = { method: by, values: own, amount: amountOf(values), text: file, out };
@@ -71,9 +81,18 @@ export const command = defineRefrainCommand({
       const told = { ...request, window, windows, weights, signal, onProgress };
       const found = chooses ? await runMethod(model, told) : undefined;
       const { shrunk: choice, record: method } = found ?? {};
-      const written = await carryOut(model, choice ?? { steps: model.steps }, { signal, onProgress });
+      const shrunk = await carryOut(model, choice ?? { steps: model.steps }, { signal, onProgress });
+      const { model: written, record: healed } =
+        values.heal === undefined
+          ? { model: shrunk }
+          : await healShrunk(shrunk, file!, {
+              budget: { tokens: values.heal },
+              note: (line) => output.note(line),
+              signal,
+              onProgress,
+            });
       try {
-        const record = shrinkRecord(written, unrolled, choice, method);
+        const record = { ...shrinkRecord(written, unrolled, choice, method), ...(healed && { healed }) };
         const safe = await writeAndVerify(written, out, record, { unrolled, overwrite, threads, signal, onProgress });
         await found?.forget();
         // Blocks that a method made have numbers that nobody else knows.
@@ -89,6 +108,7 @@ export const command = defineRefrainCommand({
           [
             ...(choice ? choiceText(model, by, choice) : []),
             `${out} plays "${record.after}" of ${values.model}${unrolled ? ", unrolled" : ""}. ${inWords}`,
+            ...(healed ? [healedText(healed)] : []),
             sizes(parameters, safe),
             checked(safe),
             next(values, out),
@@ -102,7 +122,7 @@ export const command = defineRefrainCommand({
 });
 
 /** The folder to write, and whether a method chooses what; refuses what contradicts itself before anything is read. */
-function checkOptions({ out, by, drop, params, schedule, text }: Values): { out: string; chooses: boolean } {
+function checkOptions({ out, by, drop, params, schedule, text, heal }: Values): { out: string; chooses: boolean } {
   if (out === undefined) {
     throw inputError("option-missing", "refrain shrink: -o OUT is missing", "Name a new folder.");
   }
@@ -131,7 +151,7 @@ function checkOptions({ out, by, drop, params, schedule, text }: Values): { out:
       expected.join(" or "),
     );
   }
-  if (text !== undefined && !(chooses && by.calibration)) {
+  if (text !== undefined && heal === undefined && !(chooses && by.calibration)) {
     throw inputError(
       "option-conflict",
       `refrain shrink: --text goes with methods that read one; ${chooses ? by.name : "a schedule that is given"} needs no text`,
@@ -144,6 +164,10 @@ function checkOptions({ out, by, drop, params, schedule, text }: Values): { out:
 function amountOf({ drop, params }: Values): Amount | undefined {
   if (drop !== undefined) return { kind: "drop", steps: drop };
   return params === undefined ? undefined : { kind: "params", share: params };
+}
+
+function healedText({ perplexities: { before, after }, runSteps }: HealRecord): string {
+  return `Healed in ${formatCount(runSteps)} steps: perplexity on held-out text ${formatNumber(before)} before, ${formatNumber(after)} after.`;
 }
 
 function choiceText(model: Model, { name }: Method, { dropped, halves: inHalves, rival, notes }: Shrunk): string[] {

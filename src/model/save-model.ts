@@ -28,7 +28,7 @@ export interface SaveOptions {
   /** Replace a model that Refrain wrote before. */
   readonly overwrite?: boolean;
   /** More files for the folder, by name. */
-  readonly extraFiles?: Readonly<Record<string, string>>;
+  readonly extraFiles?: Readonly<Record<string, string | Uint8Array>>;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
