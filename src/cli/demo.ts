@@ -117,7 +117,8 @@ function conditions(model: Model, values: ValuesOf<typeof options>, result: Demo
 }
 
 /** What to type to get the report again, and its versions as models on disk. */
-function commands(values: ValuesOf<typeof options>, { similarity, dropped, variants }: DemoResult): string[] {
+function commands(values: ValuesOf<typeof options>, result: DemoResult): string[] {
+  const { similarity, dropped, variants, healed } = result;
   const model = quoted(values.model);
   const text = quoted(values.text ?? "data/alice.txt");
   const weights = values.weights === undefined ? "" : ` --weights ${values.weights}`;
@@ -133,11 +134,17 @@ function commands(values: ValuesOf<typeof options>, { similarity, dropped, varia
     ...(values.limit === undefined ? [] : [`--limit ${values.limit}`]),
   ];
   const { tokens, windows } = similarity;
-  const folders = variants.slice(1).map(({ profile }, i) => ({ ...profile, folder: ["dropped", "shared"][i]! }));
+  const shrunk = variants.slice(1, healed ? -1 : undefined);
+  const folders = shrunk.map(({ profile }, i) => ({ ...profile, folder: ["dropped", "shared"][i]! }));
+  const heal = healed && [
+    `refrain heal ${model} --schedule "${shrunk.at(-1)!.profile.schedule}" --teacher "${variants[0]!.profile.schedule}" --text ${text} --minutes ${healed.seconds / 60} --merge -o healed`,
+  ];
+  const all = [...folders.map(({ folder }) => folder), ...(healed ? ["healed"] : [])];
   return [
     `${["refrain demo --model", model, ...given].join(" ")}${schedule}${weights}`,
     `refrain measure ${model} --text ${text} --window ${tokens / windows} --windows ${windows} --drop ${dropped.length}${schedule}${weights}`,
     ...folders.map(({ schedule, folder }) => `refrain shrink ${model} --schedule "${schedule}" -o ${folder}`),
-    `refrain compare ${[model, ...folders.map(({ folder }) => folder)].join(" ")} --text ${text}${weights}`,
+    ...(heal ?? []),
+    `refrain compare ${[model, ...all].join(" ")} --text ${text}${weights}`,
   ];
 }
