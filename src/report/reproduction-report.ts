@@ -1,8 +1,8 @@
 /** What an experiment found: "the paper says / we measure", as tables and a picture. */
 
-import type { Arm, Experiment } from "../reproduce/experiment.ts";
+import type { Experiment } from "../reproduce/experiment.ts";
 import type { Conditions } from "../reproduce/run.ts";
-import { type ModelKeys, uniqueParameters } from "../reproduce/shapes.ts";
+import { uniqueParameters } from "../reproduce/shapes.ts";
 import { lossesOf, type Outcome, spread, type Verdict, verdicts } from "../reproduce/verdict.ts";
 import { dots } from "./dots.ts";
 import { formatCount, formatDuration, formatShortCount } from "./format.ts";
@@ -34,8 +34,6 @@ const inWords: Readonly<Record<Verdict["verdict"], string>> = {
   "not run": "not run",
 };
 
-const ofModel = (arm: Arm): number => uniqueParameters(arm.model as ModelKeys, arm.schedule);
-
 const written = (values: readonly number[], digits: number): string => {
   const found = spread(values);
   if (!found) return "";
@@ -50,7 +48,7 @@ function armRows(experiment: Experiment, outcomes: readonly Outcome[]): Row[] {
     return [
       arm.name,
       arm.schedule === undefined ? arm.what : `${arm.what}: ${arm.schedule}`,
-      formatShortCount(ofModel(arm)),
+      formatShortCount(uniqueParameters(arm)),
       arm.paper ?? "",
       written(
         own.map(({ loss }) => loss),
@@ -131,7 +129,7 @@ export function reproductionFiles(
     machine,
     command,
     date,
-    arms: experiment.arms.map((arm) => ({ ...arm, parameters: ofModel(arm) })),
+    arms: experiment.arms.map((arm) => ({ ...arm, parameters: uniqueParameters(arm) })),
     outcomes,
     claims: verdicts(experiment, outcomes),
   };

@@ -13,6 +13,8 @@ export interface Arm {
   readonly model: Readonly<Record<string, unknown>>;
   /** Absent: each block once. */
   readonly schedule?: string;
+  /** Blocks that are shared differ by step, by pairs of this rank. */
+  readonly relaxed?: { readonly rank: number };
   /** What the paper measured for it, with the unit; absent where no figure of it could be read. */
   readonly paper?: string;
 }

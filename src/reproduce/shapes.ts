@@ -43,23 +43,24 @@ export function llama({ width, blocks, heads, kvHeads = heads, ffn, relu = false
 
 export type ModelKeys = Readonly<Record<string, unknown>>;
 
+/** What decides how many parameters an arm stores. */
+export interface Stored {
+  readonly model: ModelKeys;
+  readonly schedule?: string;
+  readonly relaxed?: { readonly rank: number };
+}
+
 /** Parameters that are stored, each once. */
-export function uniqueParameters(model: ModelKeys, schedule?: string): number {
-  const config = parseConfig(model, "experiment");
+export function uniqueParameters({ model, schedule, relaxed }: Stored): number {
+  const own = { ...(schedule !== undefined && { schedule }), ...(relaxed && { relaxed }) };
+  const config = parseConfig({ ...model, ...(Object.keys(own).length > 0 && { refrain: own }) }, "experiment");
   const played = schedule === undefined ? identitySteps(config.blocks) : steps(parseSchedule(schedule));
   return modelCost(config, played).uniqueParameters;
 }
 
 /** The dimension, a multiple of `multiple`, at which the model that `make` gives has as nearly as possible `target` parameters. */
-export function sized(
-  target: number,
-  make: (dimension: number) => { readonly model: ModelKeys; readonly schedule?: string },
-  multiple = 4,
-): { readonly model: ModelKeys; readonly schedule?: string } {
-  const away = (n: number): number => {
-    const { model, schedule } = make(n * multiple);
-    return Math.abs(uniqueParameters(model, schedule) - target);
-  };
+export function sized(target: number, make: (dimension: number) => Stored, multiple = 4): Stored {
+  const away = (n: number): number => Math.abs(uniqueParameters(make(n * multiple)) - target);
   let best = 1;
   // Parameters grow with the dimension: past the best the distance only grows.
   while (away(best + 1) < away(best)) best++;

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
+import { failure, RefrainError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import { trainingConfig } from "../train/config.ts";
 import { runTraining } from "../train/run.ts";
@@ -17,6 +18,8 @@ export interface ArmOptions {
   readonly onProgress?: OnProgress | undefined;
 }
 
+/** Of all arms; it was not tuned for any of them. */
+const RATE = 0.003;
 /** Held-out tokens that a loss is computed of. */
 const HELD_OUT = 65_536;
 
@@ -30,16 +33,26 @@ export async function trainArm(
     {
       model,
       ...(arm.schedule !== undefined && { schedule: arm.schedule }),
+      ...(arm.relaxed && { relaxed: arm.relaxed }),
       tokenizer: { bpe: VOCABULARY },
       data: { files: resolve(text) },
-      training: { sequences: 8, length: LENGTH, tokens, rate: 0.003, seed, evaluateTokens: HELD_OUT, prompt: "" },
+      training: {
+        ...(arm.model.model_type === "albert" && { objective: "masked" }),
+        ...{ sequences: 8, length: LENGTH, tokens, rate: RATE, seed, evaluateTokens: HELD_OUT, prompt: "" },
+      },
     },
     `${arm.name}.json`,
   );
   const resume = existsSync(runFiles(folder).checkpoint);
   // A run that has no checkpoint yet, or whose result was not written down, begins anew.
   if (!resume) await rm(folder, { recursive: true, force: true });
-  const { heldOutLoss, log } = await runTraining(config, { out: folder, resume, ...options });
+  const { heldOutLoss, log } = await runTraining(config, { out: folder, resume, ...options }).catch(goOnByItself);
   const seconds = log.reduce((sum, entry) => sum + ("seconds" in entry ? entry.seconds : 0), 0);
   return { loss: heldOutLoss!, seconds };
+}
+
+/** An experiment needs no --resume to go on. */
+function goOnByItself(error: unknown): never {
+  if (!RefrainError.is(error) || error.code !== "interrupted") throw error;
+  throw failure("interrupted", error.message, "The same command goes on from there.", error);
 }

@@ -7,7 +7,7 @@ import type { Arm, Experiment } from "../experiment.ts";
 import { type LlamaShape, llama, sized, uniqueParameters } from "../shapes.ts";
 
 const baseline: LlamaShape = { width: 128, blocks: 4, heads: 4, ffn: 512, relu: true, untied: true };
-const target = uniqueParameters(llama(baseline));
+const target = uniqueParameters({ model: llama(baseline) });
 const equal = (shape: Omit<LlamaShape, "ffn">, schedule?: string) =>
   sized(target, (ffn) => ({ model: llama({ ...shape, ffn }), ...(schedule !== undefined && { schedule }) }));
 

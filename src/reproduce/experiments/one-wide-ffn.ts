@@ -21,7 +21,7 @@ export const oneWideFfn: Experiment = {
     {
       name: "one-wide",
       what: "one feed-forward, widened to equal parameters",
-      ...sized(uniqueParameters(own), (ffn) => ({ model: llama({ ...shape, ffn }), schedule: oneFfn })),
+      ...sized(uniqueParameters({ model: own }), (ffn) => ({ model: llama({ ...shape, ffn }), schedule: oneFfn })),
     },
   ],
   claims: [

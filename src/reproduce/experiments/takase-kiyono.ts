@@ -20,7 +20,7 @@ export const takaseKiyono: Experiment = {
       name: "universal",
       what: "one wide block, 6 times",
       ...sized(
-        uniqueParameters(model),
+        uniqueParameters({ model }),
         (width) => ({
           model: llama({ ...shape, width, heads: width / 16, blocks: 1, ffn: Math.round((width * 8) / 3 / 8) * 8 }),
           schedule: "0x6",
