@@ -8,6 +8,7 @@ import { adapterScale } from "./model/adapter.ts";
 import { refuseOtherSteps } from "./model/adapter-values.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { parametersPlayed } from "./model/network.ts";
+import { refuseStepDependent } from "./model/relaxed.ts";
 import { contextLength as checkContext, Session, type SessionOptions } from "./model/session.ts";
 import { StepwisePlayer } from "./model/stepwise.ts";
 import { printSteps } from "./schedule/print.ts";
@@ -106,13 +107,14 @@ export class PlayableModel {
   }
 
   /** Where its weights are, for graphs that are no sessions. The model's own: not to be disposed of. */
-  get memory(): Pick<Loaded, "player" | "store"> {
+  get memory(): Pick<Loaded, "player" | "store" | "weights"> {
     return this.loaded;
   }
 
   /** The same weights, played one step at a time on sequences of at most `context` tokens. */
   stepwise(context: number): StepwisePlayer {
     const { player, store, config } = this.loaded;
+    refuseStepDependent(config, "its steps cannot be played one by one");
     return new StepwisePlayer(player, store, config, checkContext(config, context));
   }
 

@@ -3,6 +3,7 @@
  * The command line is a thin face over this file; `web.ts` is the door for browsers.
  */
 import { nodeHost } from "./engine/wasm/node-host.ts";
+import { inputError, RefrainError } from "./errors.ts";
 import {
   type Edit,
   type LoadOptions as LoadAnywhere,
@@ -11,8 +12,11 @@ import {
   loadEdited,
 } from "./load-checkpoint.ts";
 import type { Exported, ExportOptions } from "./model/export-gguf.ts";
+import { refuseStepDependent } from "./model/relaxed.ts";
 import type { SaveOptions } from "./model/save-model.ts";
 import { PlayableModel } from "./playable-model.ts";
+import type { HealResult } from "./train/heal.ts";
+import type { HealOptions } from "./train/heal-options.ts";
 import type { Checkpoint } from "./weights/checkpoint.ts";
 import { openCheckpoint } from "./weights/open.ts";
 import type { StoredAdapter } from "./weights/peft.ts";
@@ -34,7 +38,13 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Mod
   const stored = adapter === undefined ? undefined : await (await import("./weights/peft.ts")).readPeft(adapter);
   const checkpoint = await openCheckpoint(name, { onProgress, signal });
   const schedule = options.schedule ?? stored?.schedule;
-  const { loaded, steps } = await loadCheckpoint(checkpoint, nodeHost, name, { ...options, schedule });
+  const { loaded, steps } = await loadCheckpoint(checkpoint, nodeHost, name, { ...options, schedule }).catch(
+    (error: unknown) => {
+      throw options.schedule === undefined && stored?.schedule !== undefined
+        ? notItsBase(error, stored, adapter!)
+        : error;
+    },
+  );
   const model = new Model(loaded, steps);
   if (!stored) return model;
   try {
@@ -42,6 +52,18 @@ export async function load(name: string, options: LoadOptions = {}): Promise<Mod
   } finally {
     await model.dispose();
   }
+}
+
+/** A schedule that an adapter brings and that the model cannot play says that they do not belong together. */
+function notItsBase(error: unknown, { base, schedule }: StoredAdapter, path: string): unknown {
+  if (!RefrainError.is(error) || !error.code.startsWith("schedule")) return error;
+  const made = base === undefined ? "" : ` (it was made for ${base})`;
+  const [problem] = error.message.replace(/^schedule: /, "").split("\n");
+  return inputError(
+    "adapter-base",
+    `${path} is for another model: it plays "${schedule}", but ${problem}${made}`,
+    "Name the model that it was made for.",
+  );
 }
 
 /** A model on disk: it can also be edited, and written to disk. Models are made by `load`, `withSchedule` and `edited`. */
@@ -55,6 +77,7 @@ export class Model extends PlayableModel {
    * others are shared with this model.
    */
   async edited(edit: Edit, schedule: string, options: Pick<LoadOptions, "onProgress" | "signal"> = {}): Promise<Model> {
+    refuseStepDependent(this.config, "blocks cannot be made of its blocks");
     const { loaded, steps } = await loadEdited(this.loaded, await this.open(), edit, { ...options, schedule });
     return new Model(loaded, steps);
   }
@@ -71,6 +94,15 @@ export class Model extends PlayableModel {
     const { mergeAdapter } = await import("./model/merge-adapter.ts");
     const { edit, schedule } = mergeAdapter(config, this.steps, adapter);
     return this.edited(edit, schedule, options);
+  }
+
+  /**
+   * A model that learned on `text` to make up for what this one's schedule drops or shares, to be disposed of; this one stays as it
+   * is. Throws what `heal` in train/heal.ts throws.
+   */
+  async heal(text: string, options: Omit<HealOptions, "state" | "resume">): Promise<HealResult> {
+    const { heal } = await import("./train/heal.ts");
+    return heal(this, { name: "text", text, sha256: "" }, options);
   }
 
   /** The same model and schedule loaded once more, e.g. with weights of another type. */
@@ -104,6 +136,7 @@ export class Model extends PlayableModel {
   /** Writes one GGUF file, or nothing at all: see model/export-gguf.ts. */
   async export(path: string, options: ExportOptions = {}): Promise<Exported> {
     if (this.loaded.adapter) throw new Error("export: merge the adapter first");
+    refuseStepDependent(this.config, "a GGUF file has no words for it");
     const checkpoint = await this.open();
     try {
       const { exportGguf } = await import("./model/export-gguf.ts");

@@ -63,6 +63,18 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./train.ts")).command,
   },
   {
+    name: "heal",
+    summary: "make up for dropped layers: an adapter or some weights learn on a text",
+    example: 'refrain heal MODEL --schedule "0-20 27-29" --teacher "0-29" --text FILE -o OUT',
+    load: async () => (await import("./heal.ts")).command,
+  },
+  {
+    name: "distill",
+    summary: "train a small model to predict as a large one does",
+    example: "refrain distill --teacher A --student B --text FILE -o OUT",
+    load: async () => (await import("./distill.ts")).command,
+  },
+  {
     name: "eval",
     summary: "perplexity on a text, zero-shot tasks, or what a model writes",
     example: "refrain eval MODEL --tasks arc_easy,piqa --limit 200",
@@ -73,6 +85,12 @@ export const commands: readonly CommandEntry[] = [
     summary: "size, perplexity and speed of several models in one table",
     example: "refrain compare A B --text FILE",
     load: async () => (await import("./compare.ts")).command,
+  },
+  {
+    name: "reproduce",
+    summary: "a paper's claim as an experiment at our scale; without a name, a list",
+    example: "refrain reproduce takase-kiyono --quick --text FILE",
+    load: async () => (await import("./reproduce.ts")).command,
   },
   {
     name: "demo",

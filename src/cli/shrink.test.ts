@@ -34,6 +34,29 @@ describe("shrink", () => {
     expect(played.code).toBe(0);
   });
 
+  it("heals what it writes, with a method's choice or a schedule that is given", async () => {
+    for (const words of [
+      ["--drop", "1"],
+      ["--schedule", "0 2"],
+    ]) {
+      const out = at.path(`healed-${words[1]}`);
+      const healing = ["--heal", "1024", "--text", at.text];
+      const { code, out: said, err } = await shrink(at.model, ...words, ...healing, "-o", out);
+      expect(code, err).toBe(0);
+      expect(said).toMatch(/Healed in 2 steps: perplexity on held-out text [\d.,]+ before, [\d.,]+ after\./);
+      expect(await json(join(out, "shrink.json"))).toMatchObject({
+        healed: { runSteps: 2, settings: { healed: { kind: "lora", rank: 8 }, budget: { tokens: 1024 } } },
+      });
+      const plain = await load(at.model, { threads: 1, schedule: (await json(join(out, "shrink.json"))).after });
+      const healed = await load(out, { threads: 1 });
+      const [a, b] = [plain, healed].map((model) => model.session({ output: "last-logits" }));
+      expect(await b!.feed([3, 1, 4])).not.toEqual(await a!.feed([3, 1, 4]));
+      for (const model of [plain, healed]) await model.dispose();
+    }
+    const { code, err } = await shrink(at.model, "--schedule", "0 2", "--heal", "10", "-o", at.path("x"));
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining("--text FILE is missing") });
+  });
+
   it("writes the same bytes from the same inputs", async () => {
     const words = [at.model, "--drop", "1", "--by", "influence", ...measured(), "-o"];
     const folders = [at.path("once"), at.path("twice")];

@@ -13,12 +13,14 @@ import type { Amount } from "../shrink/amount.ts";
 import { autoMethod } from "../shrink/auto.ts";
 import type { Budget } from "../shrink/budget.ts";
 import { angularMethod } from "../shrink/by-similarity.ts";
+import { healShrunk } from "../shrink/heal-shrunk.ts";
 import type { Method, Shrunk } from "../shrink/method.ts";
 import { methods } from "../shrink/methods.ts";
 import { shrinkRecord } from "../shrink/record.ts";
 import { runMethod } from "../shrink/run-method.ts";
 import { carryOut, requireFree, type Written, writeAndVerify } from "../shrink/shrink.ts";
 import { readText } from "../text/read-text.ts";
+import type { HealRecord } from "../train/heal-record.ts";
 import { fitOption, speedOption } from "./budget-options.ts";
 import { defineRefrainCommand } from "./define.ts";
 import { methodOptions, valuesOf } from "./method-options.ts";
@@ -64,6 +66,12 @@ const options = {
   unrolled: flag({
     description: "write every played block out, so that tools without schedules play the same model",
   }),
+  heal: integer({
+    hint: "N",
+    min: 1,
+    max: 1_000_000_000,
+    description: "then let it learn from the model as it was, on N tokens of the text (see refrain heal)",
+  }),
   overwrite: flag({ description: "replace OUT, if Refrain wrote it" }),
   weights: modelOptions.weights,
   threads: modelOptions.threads,
@@ -82,7 +90,9 @@ export const command = defineRefrainCommand({
     const { out, chooses } = checkOptions(values);
     const own = valuesOf(by, values);
     const file =
-      chooses && by.calibration ? await readText(needText(values.text, `shrink --by ${by.name}`)) : undefined;
+      (chooses && by.calibration) || values.heal !== undefined
+        ? await readText(needText(values.text, `shrink --by ${by.name}`))
+        : undefined;
     await withModel(values.model, { ...values, context: undefined }, { signal, onProgress }, async (model) => {
       await requireFree(model, out, overwrite);
       const request = { method: by, values: own, amount: amountOf(values), text: file, out };
@@ -90,9 +100,18 @@ export const command = defineRefrainCommand({
       const told = { ...request, window, windows, weights, signal, onProgress };
       const found = chooses ? await runMethod(model, told) : undefined;
       const { shrunk: choice, record: method } = found ?? {};
-      const written = await carryOut(model, choice ?? { steps: model.steps }, { signal, onProgress });
+      const shrunk = await carryOut(model, choice ?? { steps: model.steps }, { signal, onProgress });
+      const { model: written, record: healed } =
+        values.heal === undefined
+          ? { model: shrunk }
+          : await healShrunk(shrunk, file!, {
+              budget: { tokens: values.heal },
+              note: (line) => output.note(line),
+              signal,
+              onProgress,
+            });
       try {
-        const record = shrinkRecord(written, unrolled, choice, method);
+        const record = { ...shrinkRecord(written, unrolled, choice, method), ...(healed && { healed }) };
         const files = choice?.search && (await frontFiles(choice.search));
         const how = { unrolled, overwrite, files, threads, signal, onProgress };
         const safe = await writeAndVerify(written, out, record, how);
@@ -110,6 +129,7 @@ export const command = defineRefrainCommand({
           [
             ...(choice ? choiceText(model, by, choice) : []),
             `${out} plays "${record.after}" of ${values.model}${unrolled ? ", unrolled" : ""}. ${inWords}`,
+            ...(healed ? [healedText(healed)] : []),
             sizes(parameters, safe),
             checked(safe),
             next(values, out, choice?.search && choice.search.tried[choice.search.chosen]!.weights),
@@ -124,7 +144,7 @@ export const command = defineRefrainCommand({
 
 /** The folder to write, and whether a method chooses what; refuses what contradicts itself before anything is read. */
 function checkOptions(values: Values): { out: string; chooses: boolean } {
-  const { out, by, schedule, text } = values;
+  const { out, by, schedule, text, heal } = values;
   if (out === undefined) {
     throw inputError("option-missing", "refrain shrink: -o OUT is missing", "Name a new folder.");
   }
@@ -150,7 +170,7 @@ function checkOptions(values: Values): { out: string; chooses: boolean } {
       expected.join(" or "),
     );
   }
-  if (text !== undefined && !(chooses && by.calibration)) {
+  if (text !== undefined && heal === undefined && !(chooses && by.calibration)) {
     throw inputError(
       "option-conflict",
       `refrain shrink: --text goes with methods that read one; ${chooses ? by.name : "a schedule that is given"} needs no text`,
@@ -165,6 +185,10 @@ function amountOf({ drop, params, fit, speed }: Values): Amount | Budget | undef
   if (fit !== undefined) return { kind: "fit", bytes: fit };
   if (speed !== undefined) return { kind: "speed", ratio: speed };
   return params === undefined ? undefined : { kind: "params", share: params };
+}
+
+function healedText({ perplexities: { before, after }, runSteps }: HealRecord): string {
+  return `Healed in ${formatCount(runSteps)} steps: perplexity on held-out text ${formatNumber(before)} before, ${formatNumber(after)} after.`;
 }
 
 function choiceText(model: Model, { name }: Method, { dropped, halves: inHalves, rival, notes }: Shrunk): string[] {

@@ -43,13 +43,12 @@ export function mergeAdapter(
   };
 }
 
-function merged(checkpoint: EditedCheckpoint | Checkpoint, adapter: Adapter, values: AdapterValues): EditedCheckpoint {
+function merged(checkpoint: Checkpoint, adapter: Adapter, values: AdapterValues): EditedCheckpoint {
   const scale = adapterScale(adapter);
   const tensors = new Map(
     adapter.pairs.map((pair) => [pair.weight.name, mergedTensor(checkpoint, pair, values, scale)] as const),
   );
-  const edited = editedCheckpoint(checkpoint, { tensors });
-  return "edited" in checkpoint ? { ...edited, edited: new Set([...checkpoint.edited, ...edited.edited]) } : edited;
+  return editedCheckpoint(checkpoint, { tensors });
 }
 
 function mergedTensor(

@@ -1,6 +1,7 @@
 /** What was done to a model, as `shrink.json` beside its weights has it: the same work gives the same bytes. */
 import { type Model, resolveSchedule } from "../refrain.ts";
 import { printSteps } from "../schedule/print.ts";
+import type { HealRecord } from "../train/heal-record.ts";
 import { version } from "../version.ts";
 import type { Amount } from "./amount.ts";
 import type { Budget } from "./budget.ts";
@@ -18,6 +19,8 @@ export interface ShrinkRecord {
   readonly halves?: boolean;
   /** How they were chosen. */
   readonly method?: MethodRecord;
+  /** What it learned afterwards. */
+  readonly healed?: HealRecord;
   readonly unrolled: boolean;
   readonly refrain: string;
 }

@@ -1,5 +1,5 @@
 /**
- * Batches of a token file: windows of `length` tokens and the token after each, one window behind the other, shuffled anew in each epoch.
+ * Batches of a token file, or of tokens in memory: windows of `length` tokens and the token after each, one window behind the other, shuffled anew in each epoch.
  * A batch is computed from its number alone, so a run that is resumed goes on with the very next batch.
  */
 import { type FileHandle, open } from "node:fs/promises";
@@ -23,23 +23,34 @@ export interface BatchShape {
   readonly length: number;
 }
 
-/** The windows of a token file. Close it when done. */
+/** Where windows are read from. */
+interface TokenSource {
+  readonly tokens: number;
+  /** At most `count` tokens from `position` on; fewer at the end. */
+  read(position: number, count: number): Promise<ArrayLike<number>>;
+  close(): Promise<void>;
+}
+
+/** The windows of a text in tokens. Close it when done. */
 export class Windows {
-  /** Whole windows; at least 1, for a shorter file is one window that is not full. */
+  /** Whole windows; at least 1, for a shorter text is one window that is not full. */
   readonly count: number;
-  private readonly file: TokenFile;
-  private readonly handle: FileHandle;
+  private readonly source: TokenSource;
   private readonly shape: BatchShape;
 
-  private constructor(file: TokenFile, handle: FileHandle, shape: BatchShape) {
-    this.file = file;
-    this.handle = handle;
+  private constructor(source: TokenSource, shape: BatchShape) {
+    this.source = source;
     this.shape = shape;
-    this.count = Math.max(1, Math.floor((file.tokens - 1) / shape.length));
+    this.count = Math.max(1, Math.floor((source.tokens - 1) / shape.length));
   }
 
   static async open(file: TokenFile, shape: BatchShape): Promise<Windows> {
-    return new Windows(file, await open(file.path, "r"), shape);
+    return new Windows(fileSource(file, await open(file.path, "r")), shape);
+  }
+
+  static of(tokens: Int32Array, shape: BatchShape): Windows {
+    const read = async (position: number, count: number) => tokens.subarray(position, position + count);
+    return new Windows({ tokens: tokens.length, read, close: async () => {} }, shape);
   }
 
   /** Batches in an order that the seed and the epoch decide; the last batch of an epoch is filled up from the next. */
@@ -69,21 +80,30 @@ export class Windows {
   }
 
   async close(): Promise<void> {
-    await this.handle.close();
+    await this.source.close();
   }
 
   private async read(windows: readonly number[]): Promise<Batch> {
     const { length } = this.shape;
     const tokens = new Int32Array(windows.length * length);
     const targets = new Int32Array(windows.length * length).fill(-1);
-    const { width } = this.file;
-    const window = width === 2 ? new Uint16Array(length + 1) : new Uint32Array(length + 1);
     for (const [i, at] of windows.entries()) {
-      const { bytesRead } = await this.handle.read(window, { position: at * length * width });
-      const read = bytesRead / width;
-      tokens.set(window.subarray(0, Math.min(length, read)), i * length);
-      targets.set(window.subarray(1, read), i * length);
+      const window = Int32Array.from(await this.source.read(at * length, length + 1));
+      tokens.set(window.subarray(0, length), i * length);
+      targets.set(window.subarray(1), i * length);
     }
     return { tokens, targets };
   }
+}
+
+function fileSource({ tokens, width }: TokenFile, handle: FileHandle): TokenSource {
+  return {
+    tokens,
+    read: async (position, count) => {
+      const window = width === 2 ? new Uint16Array(count) : new Uint32Array(count);
+      const { bytesRead } = await handle.read(window, { position: position * width });
+      return window.subarray(0, bytesRead / width);
+    },
+    close: () => handle.close(),
+  };
 }

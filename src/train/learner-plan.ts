@@ -98,11 +98,14 @@ export function describeLearner({ limits, plan, trained, memory }: LearnerPlan):
 }
 
 /** Throws `too-large` where the learner cannot be held; `availableMemory` is what the system can still give, in bytes. */
-export function refuseLearnerIfTooLarge({ limits, memory }: LearnerPlan, availableMemory: number): void {
+export function refuseLearnerIfTooLarge(
+  { limits, memory }: LearnerPlan,
+  availableMemory: number,
+  help = "Play fewer sequences at once and accumulate more often, recompute activations, or freeze parameters.",
+): void {
   const addressSpace = 2 ** 32;
   const gb = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
   const what = `training ${limits.sequences} × ${limits.length} tokens at once takes ${gb(memory.total)}`;
-  const help = "Play fewer sequences at once and accumulate more often, recompute activations, or freeze parameters.";
   if (memory.total > addressSpace) {
     throw inputError("too-large", `${what}, more than the ${gb(addressSpace)} that WebAssembly can address`, help);
   }

@@ -18,7 +18,7 @@ export interface CheckpointEdits {
 }
 
 export interface EditedCheckpoint extends Checkpoint {
-  /** Names of the tensors that are not the source's. */
+  /** Names of the tensors that are not the file's: of this edit and of those before it. */
   readonly edited: ReadonlySet<string>;
 }
 
@@ -38,7 +38,7 @@ export function editedCheckpoint(
     format: source.format,
     path: source.path,
     config,
-    edited: new Set(tensors.keys()),
+    edited: new Set([...editedNames(source), ...tensors.keys()]),
     tensors: new Map([
       ...source.tensors,
       ...[...tensors].map(([name, tensor]): [string, StoredTensor] => [name, { ...tensor, name }]),
@@ -54,6 +54,10 @@ export function editedCheckpoint(
     close: () => source.close(),
   };
 }
+
+/** Names of the tensors that are not the file's. */
+export const editedNames = (checkpoint: Checkpoint): ReadonlySet<string> =>
+  "edited" in checkpoint ? (checkpoint as EditedCheckpoint).edited : new Set();
 
 const isComputed = (tensor: ComputedTensor | StoredTensor): tensor is ComputedTensor => "rows" in tensor;
 

@@ -8,9 +8,10 @@
  * plain one is read. What is ours: pairs of a step are called `<module>.step_<n>`, and the metadata of the tensors say which
  * `schedule` was played (in the config PEFT would warn of it). Nothing here knows a model: modules are names.
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import * as v from "valibot";
 import { inputError, type RefrainError } from "../errors.ts";
+import { requireFree } from "./atomic.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { dequantize } from "./dequantize.ts";
 import { shorten } from "./json-reader.ts";
@@ -167,7 +168,7 @@ export interface WritePeftOptions extends Pick<SaveOptions, "overwrite" | "signa
   /** GPT-2's maps stand in its files as [inputs, outputs], which PEFT wants to be told. */
   readonly transposed?: boolean;
   /** More files for the folder, by name. */
-  readonly extraFiles?: Readonly<Record<string, string>>;
+  readonly extraFiles?: Readonly<Record<string, string | Uint8Array>>;
 }
 
 /** Writes `folder`, atomically. Errors: those of `saveFolder`. */
@@ -191,14 +192,22 @@ export async function writePeft(folder: string, adapter: StoredAdapter, options:
     return [tensorToWrite(`${at}.lora_A.weight`, a), tensorToWrite(`${at}.lora_B.weight`, b)];
   });
   const texts = Object.entries({ ...extraFiles, [CONFIG]: toJson(config) }).map(([name, text]) => {
-    const bytes = new TextEncoder().encode(text);
+    const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
     return { name, bytes: bytes.length, chunks: () => [bytes] };
   });
   await writeFiles(folder, [weightFile(WEIGHTS, tensors, schedule === undefined ? {} : { schedule }), ...texts], {
     ...options,
-    replaceable: async (existing) => overwrite && (await wroteIt(existing, /^adapter_model\.safetensors$/)),
+    replaceable: replaceable(overwrite),
   });
 }
+
+/** Refuses what `writePeft` would refuse, before any work is done. Error: `output-exists`. */
+export async function requireFreeAdapter(folder: string, overwrite: boolean): Promise<void> {
+  await requireFree(resolve(folder), folder, replaceable(overwrite));
+}
+
+const replaceable = (overwrite: boolean) => async (existing: string) =>
+  overwrite && (await wroteIt(existing, /^adapter_model\.safetensors$/));
 
 function tensorToWrite(name: string, { rows, columns, values }: StoredMatrix) {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
