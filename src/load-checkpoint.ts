@@ -14,6 +14,7 @@ import { findTensor, loadWeights, storageType, type WeightChoice } from "./model
 import type { BoundAdapter } from "./model/merge-adapter.ts";
 import { parametersPlayed } from "./model/network.ts";
 import { readConfig } from "./model/read-config.ts";
+import { refuseOtherThan } from "./model/relaxed.ts";
 import { planSession } from "./model/session.ts";
 import type { OnProgress } from "./progress.ts";
 import { steps as expand } from "./schedule/expand.ts";
@@ -74,7 +75,9 @@ export function resolveSchedule(config: ModelConfig, text: string | undefined): 
   if (wanted === undefined) return identitySteps(config.blocks);
   const schedule = parseSchedule(wanted);
   validateSchedule(schedule, config.blocks);
-  return expand(schedule);
+  const steps = expand(schedule);
+  if (text !== undefined && config.relaxed) refuseOtherThan(config, resolveSchedule(config, undefined), steps);
+  return steps;
 }
 
 /**

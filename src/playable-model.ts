@@ -8,6 +8,7 @@ import { adapterScale } from "./model/adapter.ts";
 import { refuseOtherSteps } from "./model/adapter-values.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { parametersPlayed } from "./model/network.ts";
+import { refuseStepDependent } from "./model/relaxed.ts";
 import { contextLength as checkContext, Session, type SessionOptions } from "./model/session.ts";
 import { StepwisePlayer } from "./model/stepwise.ts";
 import { printSteps } from "./schedule/print.ts";
@@ -113,6 +114,7 @@ export class PlayableModel {
   /** The same weights, played one step at a time on sequences of at most `context` tokens. */
   stepwise(context: number): StepwisePlayer {
     const { player, store, config } = this.loaded;
+    refuseStepDependent(config, "its steps cannot be played one by one");
     return new StepwisePlayer(player, store, config, checkContext(config, context));
   }
 

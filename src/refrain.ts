@@ -12,6 +12,7 @@ import {
   loadEdited,
 } from "./load-checkpoint.ts";
 import type { Exported, ExportOptions } from "./model/export-gguf.ts";
+import { refuseStepDependent } from "./model/relaxed.ts";
 import type { SaveOptions } from "./model/save-model.ts";
 import { PlayableModel } from "./playable-model.ts";
 import type { HealResult } from "./train/heal.ts";
@@ -76,6 +77,7 @@ export class Model extends PlayableModel {
    * others are shared with this model.
    */
   async edited(edit: Edit, schedule: string, options: Pick<LoadOptions, "onProgress" | "signal"> = {}): Promise<Model> {
+    refuseStepDependent(this.config, "blocks cannot be made of its blocks");
     const { loaded, steps } = await loadEdited(this.loaded, await this.open(), edit, { ...options, schedule });
     return new Model(loaded, steps);
   }
@@ -134,6 +136,7 @@ export class Model extends PlayableModel {
   /** Writes one GGUF file, or nothing at all: see model/export-gguf.ts. */
   async export(path: string, options: ExportOptions = {}): Promise<Exported> {
     if (this.loaded.adapter) throw new Error("export: merge the adapter first");
+    refuseStepDependent(this.config, "a GGUF file has no words for it");
     const checkpoint = await this.open();
     try {
       const { exportGguf } = await import("./model/export-gguf.ts");

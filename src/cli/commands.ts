@@ -87,6 +87,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./compare.ts")).command,
   },
   {
+    name: "reproduce",
+    summary: "a paper's claim as an experiment at our scale; without a name, a list",
+    example: "refrain reproduce takase-kiyono --quick --text FILE",
+    load: async () => (await import("./reproduce.ts")).command,
+  },
+  {
     name: "demo",
     summary: "measure, shrink and compare a real model, with a report",
     example: "refrain demo --model MODEL --text FILE",

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => at.remove());
 
-const demo = (...words: string[]) => commandLine(["demo", "--model", at.model, ...words]);
+const demo = (...words: string[]) => commandLine(["demo", "--model", at.model, "--heal", "0", ...words]);
 
 describe("demo", () => {
   it("writes a report that needs nothing but itself", async () => {
@@ -38,12 +38,26 @@ describe("demo", () => {
     expect(out).toContain(join(at.path("other"), "report.html"));
   });
 
+  it("heals the smallest version by what the whole one says, and tells how to do it again", async () => {
+    const out = at.path("healed");
+    const words = ["--model", at.model, "--text", at.text, "--quick", "--heal", "1", "-o", out, "--json"];
+    const { code, out: text } = await commandLine(["demo", ...words]);
+    expect(code).toBe(0);
+    const { variants, healed } = JSON.parse(text);
+    expect(variants.map(({ name }: { name: string }) => name).at(-1)).toMatch(/, healed$/);
+    expect(variants.at(-1).schedule).toBe(variants.at(-2).schedule);
+    expect(healed.tokens).toBeGreaterThan(0);
+    const html = await readFile(join(out, "report.html"), "utf8");
+    expect(html).toContain("The last version has learned for 1.0 s");
+    expect(html).toMatch(/refrain heal .* --merge -o healed/);
+  });
+
   it("says in the report how it was made", async () => {
     const out = at.path("again");
     await demo("--text", at.text, "--quick", "--drop", "1", "--prompt", "It's a cat", "--weights", "q8", "-o", out);
     const html = await readFile(join(out, "report.html"), "utf8");
     expect(html).toContain(`refrain demo --model ${at.model} --text ${at.text} --drop 1 --prompt`);
-    expect(html).toMatch(/ --quick --weights q8\n/);
+    expect(html).toMatch(/ --quick --heal 0 --weights q8\n/);
     expect(html).toContain("weights q8");
     expect(html).toContain(`<h1>Refrain: ${basename(at.model)}</h1>`);
   });

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { openTasks } from "../measure/tasks/open-tasks.ts";
 import type { Model } from "../refrain.ts";
 import { comparison } from "../report/comparison.ts";
-import { demoReport, UNTRAINED } from "../report/demo-report.ts";
+import { demoReport, trainedInWords } from "../report/demo-report.ts";
 import { formatBytes } from "../report/format.ts";
 import { renderReport } from "../report/html.ts";
 import { shortName } from "../report/short-name.ts";
@@ -28,8 +28,8 @@ const PROMPT = "Once upon a time";
 const TEXT = fileURLToPath(new URL("../../data/alice.txt", import.meta.url));
 
 /** What is read: many short windows to choose by, then a longer piece to judge by. */
-const USUAL = { window: 64, windows: 64, evaluate: 2048 };
-const QUICK = { window: 64, windows: 16, evaluate: 512 };
+const USUAL = { window: 64, windows: 64, evaluate: 2048, healSeconds: 30 };
+const QUICK = { window: 64, windows: 16, evaluate: 512, healSeconds: 3 };
 
 const options = {
   model: withDefault(
@@ -43,6 +43,7 @@ const options = {
     max: 4095,
     description: "how many steps to drop, and pairs to share (default: a tenth)",
   }),
+  heal: integer({ hint: "SECONDS", min: 0, max: 86_400, description: "how long to heal; 0: not (default: 30)" }),
   ...taskOptions,
   prompt: withDefault(text({ hint: "TEXT", description: "what every version is asked to continue" }), PROMPT),
   out: withDefault(text({ hint: "DIR", alias: "o", description: "where report.html and the pictures go" }), "report"),
@@ -68,6 +69,7 @@ export const command = defineRefrainCommand({
         ...amount,
         window,
         drop,
+        healSeconds: values.heal ?? amount.healSeconds,
         tasks,
         limit,
         prompt,
@@ -99,7 +101,7 @@ function summary(model: Model, { prompt, out }: ValuesOf<typeof options>, result
       ({ name, profile }) =>
         `${name}, schedule ${profile.schedule}:\n  ${`${prompt}${profile.sample}`.replaceAll("\n", "\n  ")}`,
     ),
-    `${UNTRAINED}\n${join(out, "report.html")}`,
+    `${trainedInWords(result)}\n${join(out, "report.html")}`,
   ].join("\n\n");
 }
 
@@ -115,7 +117,8 @@ function conditions(model: Model, values: ValuesOf<typeof options>, result: Demo
 }
 
 /** What to type to get the report again, and its versions as models on disk. */
-function commands(values: ValuesOf<typeof options>, { similarity, dropped, variants }: DemoResult): string[] {
+function commands(values: ValuesOf<typeof options>, result: DemoResult): string[] {
+  const { similarity, dropped, variants, healed } = result;
   const model = quoted(values.model);
   const text = quoted(values.text ?? "data/alice.txt");
   const weights = values.weights === undefined ? "" : ` --weights ${values.weights}`;
@@ -125,16 +128,23 @@ function commands(values: ValuesOf<typeof options>, { similarity, dropped, varia
     ...(values.drop === undefined ? [] : [`--drop ${values.drop}`]),
     ...(values.prompt === PROMPT ? [] : [`--prompt ${quoted(values.prompt)}`]),
     ...(values.quick ? ["--quick"] : []),
+    ...(values.heal === undefined ? [] : [`--heal ${values.heal}`]),
     ...(values.tasks ? [`--tasks ${values.tasks.map(({ name }) => name).join()}`] : []),
     ...values.data.map((source) => `--data ${quoted(source)}`),
     ...(values.limit === undefined ? [] : [`--limit ${values.limit}`]),
   ];
   const { tokens, windows } = similarity;
-  const folders = variants.slice(1).map(({ profile }, i) => ({ ...profile, folder: ["dropped", "shared"][i]! }));
+  const shrunk = variants.slice(1, healed ? -1 : undefined);
+  const folders = shrunk.map(({ profile }, i) => ({ ...profile, folder: ["dropped", "shared"][i]! }));
+  const heal = healed && [
+    `refrain heal ${model} --schedule "${shrunk.at(-1)!.profile.schedule}" --teacher "${variants[0]!.profile.schedule}" --text ${text} --minutes ${healed.seconds / 60} --merge -o healed`,
+  ];
+  const all = [...folders.map(({ folder }) => folder), ...(healed ? ["healed"] : [])];
   return [
     `${["refrain demo --model", model, ...given].join(" ")}${schedule}${weights}`,
     `refrain measure ${model} --text ${text} --window ${tokens / windows} --windows ${windows} --drop ${dropped.length}${schedule}${weights}`,
     ...folders.map(({ schedule, folder }) => `refrain shrink ${model} --schedule "${schedule}" -o ${folder}`),
-    `refrain compare ${[model, ...folders.map(({ folder }) => folder)].join(" ")} --text ${text}${weights}`,
+    ...(heal ?? []),
+    `refrain compare ${[model, ...all].join(" ")} --text ${text}${weights}`,
   ];
 }

@@ -1,8 +1,9 @@
-/** `refrain inspect`: what a model is and what it costs, from its header alone. */
+/** `refrain inspect`: what a model is and what it costs, from its header alone; or from its training file, before there is one. */
 import { inspect } from "../measure/inspection.ts";
 import { readConfig } from "../model/read-config.ts";
 import { contextLength } from "../model/session.ts";
 import { resolveSchedule } from "../refrain.ts";
+import { openPlanned } from "../train/planned-checkpoint.ts";
 import { openCheckpoint } from "../weights/open.ts";
 import { defineRefrainCommand } from "./define.ts";
 import { inspectionText } from "./inspect-text.ts";
@@ -11,7 +12,7 @@ import { argument, flag, modelOptions, profileOption } from "./options.ts";
 
 export const command = defineRefrainCommand({
   options: {
-    model: argument({ description: "a folder, a .gguf or .bin file, or hf:org/name[/file]" }),
+    model: argument({ description: "a folder, a .gguf or .bin file, hf:org/name[/file], or a training file (.json)" }),
     schedule: modelOptions.schedule,
     context: modelOptions.context,
     threads: modelOptions.threads,
@@ -20,7 +21,9 @@ export const command = defineRefrainCommand({
   },
   run: async ({ model, schedule, context, threads, profile: given, tensors }, { output, signal, onProgress }) => {
     const device = await knownDevice(given, threads);
-    const checkpoint = await openCheckpoint(model, { signal, onProgress, headerOnly: true });
+    const checkpoint = /\.json$/i.test(model)
+      ? await openPlanned(model)
+      : await openCheckpoint(model, { signal, onProgress, headerOnly: true });
     try {
       const config = await readConfig(checkpoint);
       const own = resolveSchedule(config, undefined);

@@ -31,6 +31,8 @@ describe.each<[string, () => string[]]>([
   ["collapse", () => ["--drop", "1", "--merge", "formula", ...measured()]],
   ["tie", () => ["--to", "0x2 1", "--init", "average"]],
   ["tie", () => ["--to", "a0 f0 a1 f0 a2 f1"]],
+  ["tie", () => ["--to", "0x2 1", "--init", "average", "--rank", "2"]],
+  ["tie", () => ["--to", "a0 f0 a1 f0 a2 f1", "--rank", "2"]],
   ["grow", () => ["--times", "3"]],
 ])("shrink --by %s", (by, rest) => {
   it("writes a model that is known to play, and the same bytes again", async () => {
@@ -131,6 +133,33 @@ describe("shrink --by tie", () => {
       expect(Math.abs(value - exact)).toBeLessThanOrEqual(Math.max(2 ** -25, Math.abs(exact) * 2 ** -11));
     }
     expect(await matrix(out, `model.layers.1.${name}`)).toEqual(await matrix(at.model, `model.layers.2.${name}`));
+  });
+
+  it("lets plays of a block differ, at the full rank by all that their layers did", async () => {
+    const out = at.path("relaxed");
+    const words = ["--to", "0x2 1", "--init", "average", "--rank", "64"];
+    expect(await shrink("--by", "tie", ...words, "-o", out)).toMatchObject({ code: 0 });
+    expect((await json(join(out, "config.json"))).refrain).toEqual({
+      schedule: "0x2 1",
+      relaxed: { rank: 64, alpha: 64, modules: "all" },
+    });
+    for (const module of ["self_attn.q_proj", "mlp.down_proj"]) {
+      const shared = await matrix(out, `model.layers.0.${module}.weight`);
+      for (const step of [0, 1]) {
+        const layer = await matrix(at.model, `model.layers.${step}.${module}.weight`);
+        const at64 = `model.layers.0.${module}.step_${step}.lora_`;
+        const a = await matrix(out, `${at64}A.relaxed.weight`);
+        const b = await matrix(out, `${at64}B.relaxed.weight`);
+        const columns = a.length / 64;
+        for (const [i, value] of layer.entries()) {
+          const [row, column] = [Math.floor(i / columns), i % columns];
+          let sum = shared[i]!;
+          for (let r = 0; r < 64; r++) sum += b[row * 64 + r]! * a[r * columns + column]!;
+          expect(Math.abs(sum - value)).toBeLessThan(1e-5);
+        }
+      }
+    }
+    expect(await commandLine(["run", out, "A", "-n", "2", "--threads", "1"])).toMatchObject({ code: 0 });
   });
 
   it.each([

@@ -47,10 +47,10 @@ export const command = defineRefrainCommand({
 function summary(result: RunResult): string {
   const { out, parameters, loss, heldOutLoss, tokensPerSecond, runSteps, steps, tokens, memory } = result;
   const seconds = tokensPerSecond > 0 ? tokens / tokensPerSecond : 0;
+  const isEncoder = result.model.config.bidirectional;
+  const perplexity = (loss: number) => (isEncoder ? "" : ` (perplexity ${formatNumber(Math.exp(loss))})`);
   const held =
-    heldOutLoss === undefined
-      ? ""
-      : `, ${formatNumber(heldOutLoss, 4)} on held-out text (perplexity ${formatNumber(Math.exp(heldOutLoss))})`;
+    heldOutLoss === undefined ? "" : `, ${formatNumber(heldOutLoss, 4)} on held-out text${perplexity(heldOutLoss)}`;
   return [
     `${out}: ${formatCount(parameters)} parameters, ${runSteps} steps${loss === undefined ? "" : `, loss ${formatNumber(loss, 4)}`}${held}.`,
     ...(steps > 0
@@ -58,7 +58,7 @@ function summary(result: RunResult): string {
           `${formatCount(tokens)} tokens in ${formatDuration(seconds)}: ${formatRate(tokensPerSecond, "tokens")}, ${formatBytes(memory.total)} of memory.`,
         ]
       : []),
-    `Next: refrain run ${quoted(out)} "Once upon a time"`,
+    `Next: ${isEncoder ? `refrain inspect ${quoted(out)}` : `refrain run ${quoted(out)} "Once upon a time"`}`,
     `      ${quoted(`${out}/report.html`)}`,
   ].join("\n");
 }

@@ -89,6 +89,11 @@ export const subjects: Readonly<Record<string, (g: Graph, x: Value, sizes: Sizes
     const half = Math.ceil(x.width / 2);
     return g.add(g.columns(x, 0, half), g.columns(x, x.width - half, half));
   },
+  multiply: (g, x, { ffn }) =>
+    g.multiply(g.linear(x, matrix("a", ffn, x.width)), g.linear(x, matrix("b", ffn, x.width))),
+  "x ∘ x": (g, x) => g.multiply(x, x),
+  exp: (g, x, { ffn }) => g.exp(g.linear(x, matrix("w", ffn, x.width))),
+  softplus: (g, x, { ffn }) => g.softplus(g.linear(x, matrix("w", ffn, x.width))),
   scale: (g, x) => g.scale(g.linear(x, matrix("w", x.width, x.width)), -1.75),
   "a weight used twice": (g, x) => {
     const w = matrix("w", x.width, x.width);

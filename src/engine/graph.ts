@@ -72,6 +72,9 @@ export type ForwardOperation =
   | { readonly kind: "gelu"; readonly a: Value }
   | { readonly kind: "geluExact"; readonly a: Value }
   | { readonly kind: "relu"; readonly a: Value }
+  | { readonly kind: "multiply"; readonly a: Value; readonly b: Value }
+  | { readonly kind: "exp"; readonly a: Value }
+  | { readonly kind: "softplus"; readonly a: Value }
   | { readonly kind: "scale"; readonly a: Value; readonly factor: number }
   | { readonly kind: "columns"; readonly x: Value; readonly first: number }
   | { readonly kind: "tail"; readonly x: Value }
@@ -101,10 +104,13 @@ export function operands(operation: Operation): readonly Value[] {
       return [operation.q, operation.k, operation.v];
     case "add":
     case "swiglu":
+    case "multiply":
       return [operation.a, operation.b];
     case "gelu":
     case "geluExact":
     case "relu":
+    case "exp":
+    case "softplus":
     case "scale":
       return [operation.a];
     case "crossEntropy":
@@ -244,6 +250,22 @@ export class Graph {
   /** max(0, x). */
   relu(x: Value): Value {
     return this.record({ kind: "relu", a: x }, x.width, x.rows);
+  }
+
+  /** a ∘ b. */
+  multiply(a: Value, b: Value): Value {
+    this.expectWidth("multiply", b, a.width);
+    return this.record({ kind: "multiply", a, b }, a.width, a.rows);
+  }
+
+  /** e^x. */
+  exp(x: Value): Value {
+    return this.record({ kind: "exp", a: x }, x.width, x.rows);
+  }
+
+  /** log(1 + e^x). */
+  softplus(x: Value): Value {
+    return this.record({ kind: "softplus", a: x }, x.width, x.rows);
   }
 
   /** factor · x. */

@@ -221,9 +221,14 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
       case "swiglu":
         elementwise(value, "swiglu", op.a, op.b);
         break;
+      case "multiply":
+        elementwise(value, "multiply", op.a, op.b);
+        break;
       case "gelu":
       case "geluExact":
       case "relu":
+      case "exp":
+      case "softplus":
         elementwise(value, op.kind, op.a);
         break;
       case "rmsNorm":

@@ -135,6 +135,12 @@ export class ReferencePlayer {
         return of(op.a).map((row) => row.map((v) => v * normalDistribution(v)));
       case "relu":
         return of(op.a).map((row) => row.map((v) => Math.max(0, v)));
+      case "multiply":
+        return of(op.a).map((row, i) => row.map((v, k) => v * of(op.b)[i]![k]!));
+      case "exp":
+        return of(op.a).map((row) => row.map(Math.exp));
+      case "softplus":
+        return of(op.a).map((row) => row.map((v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)))));
       case "scale":
         return of(op.a).map((row) => row.map((v) => v * op.factor));
       case "columns":

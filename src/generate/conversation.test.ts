@@ -13,6 +13,8 @@ function tokenizer(chat = template): Tokenizer {
     vocabSize: 128,
     bos: undefined,
     stops: [END],
+    mask: undefined,
+    special: new Set<number>(),
     encode: (input) => Array.from(input, (character) => character.charCodeAt(0)),
     decode: (tokens) => tokens.map(text).join(""),
     stream: () => ({ push: text, end: () => "" }),

@@ -12,6 +12,8 @@ function fakeTokenizer(bos: number | undefined = 0): Tokenizer {
     vocabSize: pieces.length,
     bos,
     stops: [1],
+    mask: undefined,
+    special: new Set<number>(),
     encode: (input) => Array.from(input, (character) => pieces.indexOf(character)),
     decode: (tokens) => tokens.map(text).join(""),
     stream: () => ({ push: text, end: () => "" }),

@@ -6,7 +6,7 @@ import { type CacheType, cacheBytesPerPosition } from "../engine/attention-layou
 import { type Parameter, parameterBytes, type StorageType } from "../engine/parameter.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { familyOf } from "../model/families.ts";
-import { parametersPlayed } from "../model/network.ts";
+import { parametersPlayed, relaxedParameters } from "../model/network.ts";
 import { hasAttention, hasFfn, type Steps } from "../schedule/schedule.ts";
 import { effectiveDepth, kvSlots, uniqueDepth } from "../schedule/stats.ts";
 
@@ -53,6 +53,7 @@ export function modelCost(config: ModelConfig, steps: Steps): Cost {
     ...steps.flatMap((step) =>
       family.block(config, step.block).filter((p) => (p.half === "attention" ? hasAttention(step) : hasFfn(step))),
     ),
+    ...relaxedParameters(config, steps),
   ];
   const sum = (parameters: readonly Parameter[]) => parameters.reduce((n, p) => n + parameterCount(p), 0);
   const of = (parameters: readonly Parameter[], part: Part) => sum(parameters.filter((p) => p.part === part));

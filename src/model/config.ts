@@ -8,6 +8,8 @@ import { printSteps } from "../schedule/print.ts";
 import { isIdentity, MAX_STEPS } from "../schedule/schedule.ts";
 import { activationNamed, type FeedForward } from "./activation.ts";
 import { albertSteps } from "./albert.ts";
+import type { Recurrence } from "./recurrence.ts";
+import type { Relaxed } from "./relaxed.ts";
 
 /** Frequencies of the rotary embedding and how they are stretched for longer contexts. */
 export interface RopeConfig {
@@ -58,6 +60,10 @@ export interface ModelConfig {
   readonly tokenTypes: number;
   /** The schedule that the checkpoint brings, or undefined for each block once. */
   readonly schedule: string | undefined;
+  /** Shared blocks differ by step. */
+  readonly relaxed?: Relaxed;
+  /** A loop that is told again what stands before it. */
+  readonly recurrence?: Recurrence;
 }
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 31 - 1));
@@ -75,11 +81,40 @@ const ropeScaling = v.looseObject({
   original_max_position_embeddings: optionalCount,
 });
 
+/** Pairs of each step of a shared block: see relaxed.ts. */
+export const relaxedSchema = v.strictObject({
+  rank: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4096), v.description("rank of a step's difference")),
+  alpha: v.optional(
+    v.pipe(positive, v.description("what the difference is multiplied by, times the rank (default: the rank)")),
+  ),
+  modules: v.optional(
+    v.pipe(v.picklist(["all", "attention", "ffn"]), v.description("which linear maps differ by step")),
+    "all",
+  ),
+});
+
+/** A stable way into a loop: see recurrence.ts. */
+export const recurrenceSchema = v.strictObject({
+  block: v.pipe(
+    v.number(),
+    v.integer(),
+    v.minValue(0),
+    v.maxValue(4095),
+    v.description("the loop begins where this block is played"),
+  ),
+});
+
 const shared = {
   model_type: v.string(),
   vocab_size: count,
   tie_word_embeddings: flag,
-  refrain: v.optional(v.looseObject({ schedule: v.string() })),
+  refrain: v.optional(
+    v.looseObject({
+      schedule: v.optional(v.string()),
+      relaxed: v.optional(relaxedSchema),
+      recurrence: v.optional(recurrenceSchema),
+    }),
+  ),
 };
 
 export const llamaSchema = v.looseObject({
@@ -121,7 +156,7 @@ export const gpt2Schema = v.looseObject({
   reorder_and_upcast_attn: flag,
 });
 
-const albertSchema = v.looseObject({
+export const albertSchema = v.looseObject({
   ...shared,
   embedding_size: v.optional(count, 128),
   hidden_size: count,
@@ -158,7 +193,7 @@ export function parseConfig(config: Readonly<Record<string, unknown>>, path: str
       `It plays ${supportedTypes.join(", ")}.`,
     );
   }
-  const parsed = parseFamily(type, config, path);
+  const parsed = { ...parseFamily(type, config, path), ...relaxedOf(config), ...recurrenceOf(config, path) };
   checkShape(parsed, path);
   return parsed;
 }
@@ -166,6 +201,26 @@ export function parseConfig(config: Readonly<Record<string, unknown>>, path: str
 function parseFamily(type: string, config: Readonly<Record<string, unknown>>, path: string): ModelConfig {
   if (type === "gpt2") return gpt2Config(read(gpt2Schema, config, path), path);
   return type === "albert" ? albertConfig(read(albertSchema, config, path), path) : llamaConfig(config, path);
+}
+
+/** Its shape has been checked with the family's. */
+function relaxedOf({ refrain }: Readonly<Record<string, unknown>>): Pick<ModelConfig, "relaxed"> {
+  const given = (refrain as { relaxed?: unknown } | undefined)?.relaxed;
+  if (given === undefined) return {};
+  const { rank, alpha = rank, modules } = v.parse(relaxedSchema, given);
+  return { relaxed: { rank, alpha, modules } };
+}
+
+function recurrenceOf(
+  { refrain, model_type }: Readonly<Record<string, unknown>>,
+  path: string,
+): Pick<ModelConfig, "recurrence"> {
+  const given = (refrain as { recurrence?: unknown } | undefined)?.recurrence;
+  if (given === undefined) return {};
+  if (!((model_type as string) in llamaTypes)) {
+    throw inputError("config", `${path}: refrain.recurrence: ${model_type} has none; it belongs to the Llama family`);
+  }
+  return { recurrence: v.parse(recurrenceSchema, given) };
 }
 
 function read<S extends v.GenericSchema>(schema: S, config: unknown, path: string): v.InferOutput<S> {

@@ -7,6 +7,7 @@ import type { Parameter } from "../engine/parameter.ts";
 import { createRandom, type Random } from "../generate/random.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import { effectiveDepth } from "../schedule/stats.ts";
+import { initialRecurrence, isRecurrent } from "./recurrence.ts";
 
 /** Matrices whose outputs are added to the residual stream, by the end of their name. */
 const residual = /\.(o_proj|down_proj|c_proj)\.weight$/;
@@ -26,8 +27,12 @@ export function initialValues(
 ): Float32Array {
   const { name, kind, part, rows, columns } = parameter;
   const values = new Float32Array(rows * columns);
+  if (isRecurrent(parameter)) return initialRecurrence(parameter);
   if (kind === "vector") return name.endsWith(".bias") || part !== "norm" ? values : values.fill(1);
-  const scale = residual.test(name) ? deviation / Math.sqrt(2 * effectiveDepth(steps)) : deviation;
+  if (name.includes(".lora_B.")) return values;
+  // As an adapter begins: A of the variance that PEFT gives it, B zero, so that at first all plays of a block are alike.
+  const pair = name.includes(".lora_A.") ? 1 / Math.sqrt(3 * columns) : undefined;
+  const scale = pair ?? (residual.test(name) ? deviation / Math.sqrt(2 * effectiveDepth(steps)) : deviation);
   const random = createRandom((seed % 2 ** 20) * 2 ** 32 + (hash(name) >>> 0));
   for (let i = 0; i < values.length; i += 2) {
     const [a, b] = normalPair(random);

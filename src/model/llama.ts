@@ -13,6 +13,7 @@ import type { Parameter } from "../engine/parameter.ts";
 import { activate } from "./activation.ts";
 import type { ModelConfig } from "./config.ts";
 import { countedBy, type Family, present } from "./family.ts";
+import { recurrenceParameters } from "./recurrence.ts";
 
 function blockParameters(c: ModelConfig, block: number) {
   const { hiddenSize: D, ffnSize: F, heads, kvHeads, headWidth } = c;
@@ -64,7 +65,7 @@ function outerParameters(c: ModelConfig) {
 }
 
 export const llama: Family = {
-  outer: (c) => present(outerParameters(c)),
+  outer: (c) => [...present(outerParameters(c)), ...recurrenceParameters(c)],
   block: (c, block) => present(blockParameters(c, block)),
 
   embed: (g, c) => g.embed(outerParameters(c).embedding),

@@ -2,9 +2,11 @@
 import { Graph, operands, type RopeTable, type Value } from "../engine/graph.ts";
 import type { Parameter } from "../engine/parameter.ts";
 import { hasAttention, hasFfn, type Steps } from "../schedule/schedule.ts";
-import { type Adapter, withAdapter } from "./adapter.ts";
+import { type Adapter, adapterParameters, withAdapter } from "./adapter.ts";
 import type { ModelConfig } from "./config.ts";
 import { familyOf } from "./families.ts";
+import { recurrent } from "./recurrence.ts";
+import { relaxedAdapter } from "./relaxed.ts";
 
 export interface NetworkOptions {
   /** Cosines and sines for every position of the context. */
@@ -44,10 +46,13 @@ export function playSteps(
   { table, adapter }: Pick<NetworkOptions, "table" | "adapter">,
 ): readonly Value[] {
   const family = familyOf(config);
+  const relaxed = relaxedAdapter(config, steps);
+  const enter = recurrent(graph, config);
   let x = family.embed(graph, config);
   const boundaries = [x];
   for (const [i, step] of steps.entries()) {
-    const g = withAdapter(graph, adapter, i);
+    const g = withAdapter(withAdapter(graph, relaxed, i), adapter, i);
+    x = enter(step, x);
     if (hasAttention(step)) x = family.attention(g, x, config, step.block, table);
     if (hasFfn(step)) x = family.ffn(g, x, config, step.block);
     boundaries.push(x);
@@ -62,6 +67,12 @@ export function playHead(g: Graph, config: ModelConfig, x: Value, adapter?: Adap
 
 export const hiddenName = (step: number): string => `hidden ${step}`;
 
+/** What shared blocks of a relaxed model differ by; each is played once. */
+export function relaxedParameters(config: ModelConfig, steps: Steps): readonly Parameter[] {
+  const adapter = relaxedAdapter(config, steps);
+  return adapter === undefined ? [] : adapterParameters(adapter);
+}
+
 /** The parameters that a schedule plays, each once: what must be loaded, and what is written when it is saved. */
 export function parametersPlayed(config: ModelConfig, steps: Steps): readonly Parameter[] {
   const family = familyOf(config);
@@ -75,5 +86,6 @@ export function parametersPlayed(config: ModelConfig, steps: Steps): readonly Pa
   return [
     ...family.outer(config),
     ...blocks.flatMap((block) => family.block(config, block).filter((p) => halves.has(`${block} ${p.half}`))),
+    ...relaxedParameters(config, steps),
   ];
 }

@@ -18,6 +18,8 @@ import { saveFolder, type TensorToWrite } from "../weights/save.ts";
 import type { ModelConfig } from "./config.ts";
 import { familyOf } from "./families.ts";
 import { findTensor, halvesInOrder, readRows, readTransposed, readVector } from "./load-weights.ts";
+import { relaxedParameters } from "./network.ts";
+import { refuseStepDependent } from "./relaxed.ts";
 import { llama3ScalingOf } from "./rope.ts";
 
 const CHUNK_BYTES = 4 << 20;
@@ -65,6 +67,15 @@ export async function saveModel(
   const family = familyOf(config);
   const { stored = (name: string) => name } = family.counting(layout.blocks.length, layout.steps);
   const write = (parameter: Parameter, name: string) => toWrite(checkpoint, parameter, name);
+  const { recurrence } = config;
+  if (recurrence && !playedHalves(steps).attention.has(recurrence.block)) {
+    refuseStepDependent(
+      config,
+      `a schedule without block ${recurrence.block}, where its loop begins, cannot be written`,
+    );
+  }
+  if (options.unrolled) refuseStepDependent(config, "it cannot be unrolled");
+  const [pairs, written] = [steps, layout.steps].map((played) => relaxedParameters(config, played));
   const tensors = [
     ...family.outer(config).map((parameter) => write(parameter, parameter.name)),
     ...layout.blocks.flatMap((source, block) =>
@@ -75,6 +86,7 @@ export async function saveModel(
         return parameters.map((parameter) => write(parameter, stored(family.rename(parameter.name, from, block))));
       }),
     ),
+    ...pairs!.map((parameter, i) => write(parameter, stored(written![i]!.name))),
   ];
   await saveFolder(
     folder,
@@ -122,7 +134,14 @@ export function savedConfig(
   // MobileLLM's flag and Refrain's schedule say the same thing; one of them may stay.
   if ("layer_sharing" in saved) saved.layer_sharing = false;
   delete saved.refrain;
-  if (!sameSteps(layout.steps, plays)) saved.refrain = { schedule: printSteps(layout.steps) };
+  const { relaxed, recurrence } = config;
+  if (relaxed || recurrence || !sameSteps(layout.steps, plays)) {
+    saved.refrain = {
+      schedule: printSteps(layout.steps),
+      ...(relaxed && { relaxed }),
+      ...(recurrence && { recurrence: { block: sources.indexOf(recurrence.block) } }),
+    };
+  }
   return saved;
 }
 

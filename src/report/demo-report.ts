@@ -1,14 +1,18 @@
 /** What the main job found, as the data of a report. */
 import type { Model } from "../refrain.ts";
 import type { DemoResult } from "../shrink/demo.ts";
-import { formatCount } from "./format.ts";
+import { formatCount, formatDuration, formatShortCount } from "./format.ts";
 import type { ReportData, VariantRow } from "./html.ts";
 import { shortName } from "./short-name.ts";
 import { choiceInWords } from "./similarity-report.ts";
 
-/** What was not trained afterwards must be said beside the figures. */
-export const UNTRAINED =
-  "Nothing was trained after dropping and sharing. A model that was not made for it loses much, first in what it says; healing is what wins it back.";
+/** What was trained afterwards, and what was not, must be said beside the figures. */
+export function trainedInWords({ healed }: DemoResult): string {
+  const untrained = "A model that was not made for it loses much by dropping and sharing, first in what it says.";
+  if (!healed) return `${untrained} Nothing was trained afterwards; healing is what wins it back.`;
+  const { seconds, tokens, parameters } = healed;
+  return `${untrained} The last version has learned for ${formatDuration(seconds)} from what the whole model says of ${formatCount(tokens)} tokens of another part of the text (${formatShortCount(parameters)} trained numbers); what that buys depends on the machine.`;
+}
 
 export interface DemoConditions extends Pick<ReportData, "date" | "machine" | "engine" | "prompt" | "commands"> {
   /** Name of the text. */
@@ -24,7 +28,7 @@ export function demoReport(model: Model, result: DemoResult, conditions: DemoCon
     ...rest,
     title: `Refrain: ${name}`,
     model: name,
-    remark: UNTRAINED,
+    remark: trainedInWords(result),
     text: { name: text, tokens: perplexity.tokens },
     similarity: { text, measured: similarity },
     variants: variants.map((variant, i): VariantRow => {

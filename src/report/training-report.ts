@@ -89,7 +89,7 @@ export function trainingReport(
   ];
   return page({ title: "Refrain: a trained model", lead }, [
     section("How it learned", markup`<figure>${new Markup(curveOf(config, result))}</figure>`),
-    section("What it says", samples(config.training.prompt, result.log)),
+    section("What it says", samples(result.model.config.bidirectional ? "" : config.training.prompt, result.log)),
     section("What it is", list(facts)),
     section("How to train it again", [
       markup`<pre>${commands.join("\n")}</pre>

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Similarity } from "../measure/similarity.ts";
+import { steps } from "../schedule/expand.ts";
+import { parseSchedule } from "../schedule/parse.ts";
 import { printSteps } from "../schedule/print.ts";
 import { identitySteps, type Steps } from "../schedule/schedule.ts";
 import { nearestPairs, sharePairs } from "./demo.ts";
@@ -20,6 +22,11 @@ describe("pairs of steps to share", () => {
   it("are fewer than asked for where no neighbours are left", () => {
     expect(nearestPairs(identitySteps(3), measured([0.1, 0.2]), [1], 1)).toEqual([]);
     expect(nearestPairs(identitySteps(1), { angular: [[0.1]] } as unknown as Similarity, [], 1)).toEqual([]);
+  });
+
+  it("are never two plays of one block, which are shared already", () => {
+    const twice = steps(parseSchedule("each(0-1)x2"));
+    expect(nearestPairs(twice, measured([0.1, 0.2, 0.3]), [], 2)).toEqual([1]);
   });
 
   it("never join an attention half and a feed-forward half", () => {

@@ -1,8 +1,9 @@
 /**
  * The main job on one model: measure, drop the run of steps that matters least, share the pairs of steps that are
- * nearest to doing nothing, and profile all three. Nothing is trained in between, and the figures show it.
+ * nearest to doing nothing, heal what is left by what the whole model says of another part of the text, and profile all four.
  */
-import { inputError } from "../errors.ts";
+import { inputError, RefrainError } from "../errors.ts";
+import { modelCost } from "../measure/cost.ts";
 import { observeModel } from "../measure/observe.ts";
 import type { Perplexity } from "../measure/perplexity.ts";
 import { type Profile, profile } from "../measure/profile.ts";
@@ -27,6 +28,8 @@ export interface DemoOptions {
   /** Windows of the measurement, and tokens for perplexity from the text behind it; fewer where the text is short. */
   readonly windows: number;
   readonly evaluate: number;
+  /** How long the smallest version learns from the whole one; 0 leaves it as it is. */
+  readonly healSeconds: number;
   readonly tasks?: readonly OpenTask[] | undefined;
   /** Items of each task. */
   readonly limit?: number | undefined;
@@ -46,8 +49,10 @@ export interface DemoResult {
   readonly dropped: readonly number[];
   /** As good a choice as far as the measurement can tell. */
   readonly rival: readonly number[] | undefined;
-  /** Before, after dropping, and after sharing as well, where two neighbours are left to share. */
+  /** Before, after dropping, after sharing as well, where two neighbours are left to share, and after healing. */
   readonly variants: readonly DemoVariant[];
+  /** What the last variant learned from; undefined where nothing was healed. */
+  readonly healed: { readonly seconds: number; readonly tokens: number; readonly parameters: number } | undefined;
 }
 
 /** Throws `drop-count`, and `text-too-short` where a window for the choice leaves none to judge it by. */
@@ -55,7 +60,9 @@ export async function demo(model: Model, text: string, options: DemoOptions): Pr
   const { window, prompt, tasks, limit, signal, onProgress } = options;
   const drop = options.drop ?? Math.max(1, Math.round(model.steps.length / 10));
   checkDrop(model.steps.length, drop);
-  const { seen, heldOut } = split(model, text, options);
+  // The first half is measured on, the second healed with: nothing is judged by what it learned from.
+  const half = options.healSeconds > 0 ? Math.floor(text.length / 2) : text.length;
+  const { seen, heldOut } = split(model, text.slice(0, half), options);
   const similarity = await observeModel(model, seen, { window, windows: seen.length / window, signal, onProgress });
   const chosen = choose(model.steps, angular, similarity, drop);
   const pairs = nearestPairs(model.steps, similarity, chosen.dropped, drop);
@@ -81,10 +88,47 @@ export async function demo(model: Model, text: string, options: DemoOptions): Pr
       const measured = await profile(models[i]!, options);
       variants.push({ name, steps, profile: { ...measured, perplexity: measured.perplexity! } });
     }
+    const last = variants.at(-1)!;
+    const healing = await healed(models.at(-1)!, model, text.slice(half), options);
+    if (healing) {
+      const name = `${last.name}, healed`;
+      try {
+        const options = { tokens: heldOut, tasks, limit, prompt, signal, onProgress };
+        const measured = await profile(healing.model, options);
+        variants.push({ name, steps: last.steps, profile: { ...measured, perplexity: measured.perplexity! } });
+      } finally {
+        await healing.model.dispose();
+      }
+    }
+    const rival = angular.rival(similarity, drop);
+    return { similarity, dropped: chosen.dropped, rival, variants, healed: healing?.facts };
   } finally {
     await Promise.all(models.map((variant) => variant.dispose()));
   }
-  return { similarity, dropped: chosen.dropped, rival: angular.rival(similarity, drop), variants };
+}
+
+/** A model of more parameters learns by an adapter: all of them would not move in half a minute. */
+const MOST_TRAINED = 20_000_000;
+
+/** The small model after it has learned to say what the whole one says; undefined where the text is too short for that. */
+async function healed(small: Model, whole: Model, text: string, options: DemoOptions) {
+  const { healSeconds: seconds, signal, onProgress } = options;
+  if (seconds === 0) return undefined;
+  const learnsAll = modelCost(small.config, small.steps).uniqueParameters <= MOST_TRAINED;
+  try {
+    const { model, tokens, parameters } = await small.heal(text, {
+      healed: learnsAll ? { kind: "all" } : { kind: "lora", rank: 8, modules: "all" },
+      teacher: { schedule: whole.schedule },
+      budget: { seconds },
+      ...(learnsAll && { rate: 1e-3 }),
+      signal,
+      onProgress: (progress) => onProgress?.({ ...progress, label: "healing" }),
+    });
+    return { model, facts: { seconds, tokens, parameters } };
+  } catch (error) {
+    if (RefrainError.is(error) && error.code === "text-too-short") return undefined;
+    throw error;
+  }
 }
 
 /** What the choice is made on, in whole windows, and what it is judged by: no token is in both. */
@@ -118,7 +162,9 @@ export function nearestPairs(
   const found: number[] = [];
   for (const { first } of pairs.sort((a, b) => a.distance - b.distance)) {
     if (found.length === count) break;
-    if (taken.has(first) || taken.has(first + 1) || steps[first]!.part !== steps[first + 1]!.part) continue;
+    const [step, next] = [steps[first]!, steps[first + 1]!];
+    // Two plays of one block are shared already.
+    if (taken.has(first) || taken.has(first + 1) || step.part !== next.part || step.block === next.block) continue;
     taken.add(first).add(first + 1);
     found.push(first);
   }

@@ -1,10 +1,12 @@
 /** Tying layers into the shared blocks of a target schedule, as a method (tie-layers.ts has the rules). */
 import { inputError } from "../errors.ts";
 import { describeMixes, mixBlocks } from "../model/mix-blocks.ts";
+import type { Edit } from "../refrain.ts";
 import { steps as expand } from "../schedule/expand.ts";
 import { parseSchedule } from "../schedule/parse.ts";
 import { defineMethod } from "./method.ts";
-import { choiceOption, textOption } from "./method-options.ts";
+import { choiceOption, integerOption, textOption } from "./method-options.ts";
+import { relax } from "./relax.ts";
 import { tie, tyings } from "./tie-layers.ts";
 
 export const tieMethod = defineMethod({
@@ -22,19 +24,33 @@ export const tieMethod = defineMethod({
       default: "stepwise",
       description: "a shared block begins as a layer at even intervals, the mean of its layers, or one of the lowest",
     }),
+    rank: integerOption({
+      hint: "R",
+      min: 0,
+      max: 4096,
+      default: 0,
+      description: "let plays of a shared block differ by low-rank pairs, the best for the layers that they stand for",
+    }),
   },
-  run: async ({ model: { steps: source, config } }, { to, init }) => {
+  run: async ({ model, signal, onProgress }, { to, init, rank }) => {
+    const { steps: source, config } = model;
     if (to === undefined) {
       throw inputError("option-missing", "tie needs a schedule to arrive at", 'Give one, e.g. --to "each(0-14)x2".');
     }
     const { steps, mixes } = tie(source, expand(parseSchedule(to)), init, config.blocks);
+    const tied: Edit | undefined = mixes.length > 0 ? (checkpoint) => mixBlocks(checkpoint, config, mixes) : undefined;
+    const edit = rank === 0 ? tied : await relax(model, { steps, tied, rank, signal, onProgress });
     return {
       steps,
-      ...(mixes.length > 0 && { edit: (checkpoint) => mixBlocks(checkpoint, config, mixes) }),
+      ...(edit && { edit }),
       dropped: [],
       scores: [],
       record: { blocks: describeMixes(mixes, config.blocks) },
-      notes: ["Tied layers no longer do what they did: train the model further before you use it."],
+      notes: [
+        rank === 0
+          ? "Tied layers no longer do what they did: train the model further before you use it."
+          : "Tied layers do only nearly what they did: train the model further before you use it.",
+      ],
     };
   },
 });

@@ -36,6 +36,10 @@ export interface Tokenizer {
   readonly bos: number | undefined;
   /** End of text, end of turn: where generation stops. */
   readonly stops: readonly number[];
+  /** Stands for a token that is to be predicted; undefined where the vocabulary has none. */
+  readonly mask: number | undefined;
+  /** Tokens that are no text: begin, end, padding, the mask. */
+  readonly special: ReadonlySet<number>;
   /**
    * Special tokens written in the text are read as such. `special` (default true) is whether the tokens that begin and end every
    * text of this model are put around it; a chat template writes them itself.
@@ -74,12 +78,13 @@ class HuggingFaceTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly bos: number | undefined;
   readonly stops: readonly number[];
+  readonly mask: number | undefined;
+  readonly special: ReadonlySet<number>;
   private readonly parts: TokenizerParts;
   private readonly config: JsonObject;
   private readonly library: Library;
   private readonly frame: Frame;
   private readonly bytes: TokenBytes;
-  private readonly special: ReadonlySet<number>;
   private readonly template: string | undefined;
 
   constructor(parts: TokenizerParts, config: JsonObject) {
@@ -91,6 +96,7 @@ class HuggingFaceTokenizer implements Tokenizer {
     this.special = new Set(checked.added.filter((token) => token.special).map((token) => token.id));
     this.bos = tokenId(checked, config, "bos_token") ?? frame.before[0];
     this.stops = stopTokens(checked, config);
+    this.mask = tokenId(checked, config, "mask_token");
     this.frame = applyConfig(frame, config, this.bos, tokenId(checked, config, "eos_token"));
     this.bytes = tokenBytes(checked);
     this.library = openLibrary(checked);

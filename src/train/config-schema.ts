@@ -3,7 +3,7 @@
  * data/train.schema.json is made from this (config-schema.test.ts holds it to be so). Read by config.ts.
  */
 import * as v from "valibot";
-import { gpt2Schema, llamaSchema, llamaTypes } from "../model/config.ts";
+import { albertSchema, gpt2Schema, llamaSchema, llamaTypes, recurrenceSchema, relaxedSchema } from "../model/config.ts";
 
 const wholeNumber = (least: number, description: string) =>
   v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(Number.MAX_SAFE_INTEGER), v.description(description));
@@ -23,6 +23,7 @@ const newModel = {
 const { refrain: _a, share_embedding: _b, layer_sharing: _c, ...llamaKeys } = llamaSchema.entries;
 const { refrain: _d, n_positions: _e, ...gpt2Keys } = gpt2Schema.entries;
 const { max_position_embeddings: _f, ...newGpt2 } = newModel;
+const { refrain: _g, position_embedding_type: _h, ...albertKeys } = albertSchema.entries;
 
 const model = v.variant("model_type", [
   v.strictObject({
@@ -35,6 +36,12 @@ const model = v.variant("model_type", [
     ...newGpt2,
     n_positions: v.optional(wholeNumber(1, "longest sequence the model is for (default: training.length)")),
     model_type: v.literal("gpt2"),
+  }),
+  v.strictObject({
+    ...albertKeys,
+    ...newModel,
+    type_vocab_size: v.optional(wholeNumber(1, "segments; all tokens are trained as of the first"), 1),
+    model_type: v.literal("albert"),
   }),
 ]);
 
@@ -62,6 +69,20 @@ const group = v.strictObject({
 });
 
 const training = v.strictObject({
+  objective: v.optional(
+    v.pipe(
+      v.picklist(["next-token", "masked"]),
+      v.description(
+        "what is predicted: an encoder (albert) learns masked tokens, all others the next one (default: that)",
+      ),
+    ),
+  ),
+  masks: v.optional(
+    v.pipe(
+      v.picklist(["tokens", "spans"]),
+      v.description("what is masked for an encoder: single tokens, or spans of 1 to 3 (default: spans)"),
+    ),
+  ),
   sequences: v.optional(wholeNumber(1, "sequences of a batch"), 8),
   length: v.optional(wholeNumber(2, "tokens of a sequence"), 256),
   accumulation: v.optional(wholeNumber(1, "batches whose gradients make one step"), 1),
@@ -109,13 +130,27 @@ const training = v.strictObject({
   evaluateTokens: v.optional(wholeNumber(1, "tokens of the held-out part that a loss is of"), 16_384),
   saveEvery: v.optional(wholeNumber(1, "steps between checkpoints (default: as evaluateEvery)")),
   sampleEvery: v.optional(wholeNumber(1, "steps between samples (default: as evaluateEvery)")),
-  prompt: v.optional(v.pipe(v.string(), v.description("what samples continue; empty begins a text")), ""),
+  prompt: v.optional(
+    v.pipe(
+      v.string(),
+      v.description(
+        "what samples continue; empty begins a text. An encoder fills the [MASK]s of it; empty: no samples",
+      ),
+    ),
+    "",
+  ),
 });
 
 export const trainingFileSchema = v.strictObject({
   $schema: v.optional(v.pipe(v.string(), v.description("for editors: data/train.schema.json of this package"))),
   model: v.pipe(model, v.description("the model, in the keys of a Hugging Face config.json")),
   schedule: v.optional(text('how blocks are played, e.g. "each(0-5)x2" (default: each once)')),
+  relaxed: v.optional(
+    v.pipe(relaxedSchema, v.description("let shared blocks differ by step, by low-rank pairs (arXiv 2410.20672)")),
+  ),
+  recurrence: v.optional(
+    v.pipe(recurrenceSchema, v.description("tell a loop again what stands before it (arXiv 2604.12946)")),
+  ),
   tokenizer: v.optional(
     v.pipe(
       v.union([

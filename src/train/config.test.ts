@@ -4,10 +4,18 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RefrainError } from "../errors.ts";
+import { printSteps } from "../schedule/print.ts";
 import { modelOf, readTrainingConfig, trainingConfig } from "./config.ts";
 
 const model = {
   model_type: "llama",
+  hidden_size: 64,
+  intermediate_size: 128,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+};
+const albert = {
+  model_type: "albert",
   hidden_size: 64,
   intermediate_size: 128,
   num_hidden_layers: 2,
@@ -48,6 +56,14 @@ describe("a training file", () => {
       contextLength: 256,
       tiedEmbeddings: true,
     });
+  });
+
+  it("plays what ALBERT's own keys say where it has no schedule", () => {
+    const made = (keys: object, schedule?: string) =>
+      printSteps(modelOf(trainingConfig({ ...least, model: { ...albert, ...keys }, schedule }, "train.json"), 9).steps);
+    expect(made({ num_hidden_layers: 12 })).toBe("0x12");
+    expect(made({ num_hidden_layers: 4, num_hidden_groups: 2 })).toBe("0x2 1x2");
+    expect(made({ num_hidden_groups: 2 }, "a0 f0 a1 f0")).toBe("a0 f0 a1 f0");
   });
 
   it.each<[string, unknown, string | RegExp]>([
@@ -104,6 +120,17 @@ describe("a training file", () => {
       { ...least, model: { model_type: "gpt2", n_embd: 62, n_layer: 1, n_head: 4 } },
       "model.n_head: 4 heads do not divide a n_embd of 62",
     ],
+    [
+      "an encoder that is to learn the next token",
+      { ...least, model: albert, training: { objective: "next-token" } },
+      'training.objective: albert is an encoder and learns "masked", not "next-token"',
+    ],
+    [
+      "a decoder that is to learn masked tokens",
+      { ...least, training: { objective: "masked" } },
+      'training.objective: llama is no encoder and learns "next-token", not "masked"',
+    ],
+    ["masks for a decoder", { ...least, training: { masks: "spans" } }, "training.masks: llama is no encoder"],
     ["a schedule of blocks that are not there", { ...least, schedule: "0-2" }, "the model has no block 2"],
     ["a schedule that leaves a block out", { ...least, schedule: "0x2" }, "never plays block 1 of 2"],
     ["a schedule that cannot be read", { ...least, schedule: "0-" }, "schedule"],

@@ -6,10 +6,11 @@ import { dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { inputError, type RefrainError } from "../errors.ts";
 import { type ModelConfig, parseConfig } from "../model/config.ts";
+import { relaxedParameters } from "../model/network.ts";
 import { nearest } from "../nearest.ts";
 import { steps as expand } from "../schedule/expand.ts";
 import { parseSchedule } from "../schedule/parse.ts";
-import { identitySteps, type Steps } from "../schedule/schedule.ts";
+import { hasAttention, identitySteps, type Steps } from "../schedule/schedule.ts";
 import { playedHalves } from "../schedule/stats.ts";
 import { validateSchedule } from "../schedule/validate.ts";
 import { readJsonObject } from "../weights/node-file.ts";
@@ -36,9 +37,12 @@ export function trainingConfig(file: unknown, path: string): TrainingConfig {
   const config = { ...result.output, path, folder: dirname(resolve(path)) };
   checkTraining(config);
   // What the tokenizer will have is not known yet, and the shape does not depend on it.
-  modelOf(config, config.model.vocab_size ?? 1);
+  checkObjective(config, modelOf(config, config.model.vocab_size ?? 1).config);
   return config;
 }
+
+/** Known before the model is: it learns masked tokens. */
+export const isEncoder = ({ model }: TrainingFile): boolean => model.model_type === "albert";
 
 export interface NewModel {
   /** config.json of the model. */
@@ -48,7 +52,10 @@ export interface NewModel {
 }
 
 /** The model that the file describes, with a vocabulary of `vocabSize`. */
-export function modelOf({ model, schedule, training, path }: TrainingConfig, vocabSize: number): NewModel {
+export function modelOf(
+  { model, schedule, relaxed, recurrence, training, path }: TrainingConfig,
+  vocabSize: number,
+): NewModel {
   const isGpt2 = model.model_type === "gpt2";
   const contextKey = isGpt2 ? "n_positions" : "max_position_embeddings";
   const { initializer_range, ...keys } = model;
@@ -60,7 +67,7 @@ export function modelOf({ model, schedule, training, path }: TrainingConfig, voc
     [contextKey]: given[contextKey] ?? training.length,
     initializer_range,
     torch_dtype: "float32",
-    ...(schedule !== undefined && { refrain: { schedule } }),
+    ...((schedule ?? relaxed ?? recurrence) !== undefined && { refrain: { schedule, relaxed, recurrence } }),
   };
   checkHeads(json, path);
   const config = parseConfig(json, `${path}: model`);
@@ -72,10 +79,23 @@ export function modelOf({ model, schedule, training, path }: TrainingConfig, voc
       `Leave model.${contextKey} out, or train on shorter sequences.`,
     );
   }
-  return { json, config, steps: stepsOf(config, schedule) };
+  const steps = stepsOf(config, schedule ?? config.schedule);
+  if (relaxed && relaxedParameters(config, steps).length === 0) {
+    throw refuse(
+      path,
+      "relaxed",
+      "no block is played twice, so there is nothing to relax",
+      "Give a schedule that shares blocks.",
+    );
+  }
+  if (recurrence && !steps.some((step) => step.block === recurrence.block && hasAttention(step))) {
+    throw refuse(path, "recurrence.block", `the attention of block ${recurrence.block} is never played`);
+  }
+  return { json, config, steps };
 }
 
 const architectures: Readonly<Record<string, string>> = {
+  albert: "AlbertForMaskedLM",
   gpt2: "GPT2LMHeadModel",
   mistral: "MistralForCausalLM",
   qwen2: "Qwen2ForCausalLM",
@@ -107,7 +127,7 @@ function checkHeads(json: Readonly<Record<string, unknown>>, path: string): void
       path,
       `model.${heads}`,
       `${H} heads do not divide a ${width} of ${D}`,
-      isGpt2 ? undefined : "Or give head_dim, the width of a head.",
+      isGpt2 || json.model_type === "albert" ? undefined : "Or give head_dim, the width of a head.",
     );
   }
   if (!isGpt2 && KV !== undefined && H! % KV !== 0) {
@@ -125,6 +145,21 @@ function checkTraining({ training, path }: TrainingConfig): void {
       path,
       "training.cooldown",
       `it belongs to the rateSchedule "warmup-stable-decay", not to "${training.rateSchedule}"`,
+    );
+  }
+}
+
+function checkObjective({ training, path }: TrainingConfig, { bidirectional, modelType }: ModelConfig): void {
+  const { objective, masks } = training;
+  if (objective !== undefined && (objective === "masked") !== bidirectional) {
+    const [is, learns] = bidirectional ? ["an encoder", "masked"] : ["no encoder", "next-token"];
+    throw refuse(path, "training.objective", `${modelType} is ${is} and learns "${learns}", not "${objective}"`);
+  }
+  if (masks !== undefined && !bidirectional) {
+    throw refuse(
+      path,
+      "training.masks",
+      `${modelType} is no encoder: it sees what stands before a token, without masks`,
     );
   }
 }

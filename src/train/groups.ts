@@ -4,6 +4,7 @@
  */
 import type { Parameter } from "../engine/parameter.ts";
 import { inputError } from "../errors.ts";
+import { isRecurrent } from "../model/recurrence.ts";
 import { nearest } from "../nearest.ts";
 
 export interface Group {
@@ -46,8 +47,9 @@ export function parameterOptions(
   };
 }
 
-function isDecayed({ kind, part }: Parameter): boolean {
-  return kind === "matrix" && part !== "embedding" && part !== "positions";
+function isDecayed(parameter: Parameter): boolean {
+  const { kind, part } = parameter;
+  return kind === "matrix" && part !== "embedding" && part !== "positions" && !isRecurrent(parameter);
 }
 
 function pattern(match: string): (name: string) => boolean {

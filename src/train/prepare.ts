@@ -7,7 +7,7 @@ import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { countWords, trainBytePairs } from "../text/train-byte-pairs.ts";
 import { readJsonObject } from "../weights/node-file.ts";
 import { replaceText } from "../weights/replace-file.ts";
-import { modelOf, type NewModel, type TrainingConfig } from "./config.ts";
+import { isEncoder, modelOf, type NewModel, type TrainingConfig } from "./config.ts";
 import { requireSequence, type TokenizedCorpus, tokenizeCorpus } from "./token-file.ts";
 
 /** Characters of the corpus that byte pairs are trained on; more would change few of them. */
@@ -49,9 +49,28 @@ export async function prepare(
   if (kept === undefined) {
     for (const [name, text] of Object.entries(tokenizer.files())) await replaceText(join(folder, name), text);
   }
+  const model = modelOf(config, tokenizer.vocabSize);
+  if (model.config.bidirectional) checkMask(config, tokenizer);
   const corpus = await tokenizeCorpus(join(folder, "tokens"), { files, facts, validation: held }, tokenizer, reading);
   requireSequence(corpus, training.length, held !== 0);
-  return { tokenizer, corpus, model: modelOf(config, tokenizer.vocabSize) };
+  return { tokenizer, corpus, model };
+}
+
+function checkMask({ path, training: { prompt } }: TrainingConfig, tokenizer: Tokenizer): void {
+  const { mask } = tokenizer;
+  if (mask === undefined) {
+    throw inputError(
+      "mask-token",
+      `${path}: tokenizer: it has no mask_token, which an encoder is trained with`,
+      'Let one be made: "bytes" or {"bpe": 1024}.',
+    );
+  }
+  if (prompt === "" || tokenizer.encode(prompt).includes(mask)) return;
+  throw inputError(
+    "training-config",
+    `${path}: training.prompt: ${JSON.stringify(prompt)} has no ${tokenizer.piece(mask)} that an encoder could fill`,
+    `Write one where a word is to be guessed: "the cat sat on the${tokenizer.piece(mask)}".`,
+  );
 }
 
 function corpusFiles({ data, folder }: TrainingConfig, paths: string | readonly string[]): CorpusFiles {
@@ -59,12 +78,10 @@ function corpusFiles({ data, folder }: TrainingConfig, paths: string | readonly 
   return { paths: list.map((path) => resolve(folder, path)), field: data.field, separator: data.separator };
 }
 
-async function makeTokenizer(
-  { tokenizer, folder }: TrainingConfig,
-  files: CorpusFiles,
-  reading: Reading,
-): Promise<Tokenizer> {
-  if (tokenizer === "bytes") return newTokenizer();
+async function makeTokenizer(config: TrainingConfig, files: CorpusFiles, reading: Reading): Promise<Tokenizer> {
+  const { tokenizer, folder } = config;
+  const mask = isEncoder(config);
+  if (tokenizer === "bytes") return newTokenizer([], { mask });
   if (typeof tokenizer === "string") return existingTokenizer(resolve(folder, tokenizer));
   const counts = new Map<string, number>();
   let read = 0;
@@ -73,11 +90,11 @@ async function makeTokenizer(
     read += text.length;
     if (read >= MOST_FOR_BYTE_PAIRS) break;
   }
-  return newTokenizer(trainBytePairs(counts, tokenizer.bpe - BYTE_VOCABULARY));
+  return newTokenizer(trainBytePairs(counts, tokenizer.bpe - BYTE_VOCABULARY - (mask ? 1 : 0)), { mask });
 }
 
 /** A tokenizer.json, or the one of a model folder, with what stands beside it. */
-async function existingTokenizer(path: string): Promise<Tokenizer> {
+export async function existingTokenizer(path: string): Promise<Tokenizer> {
   const folder = await tokenizerIn(path);
   if (folder !== undefined) return folder;
   const tokenizer = await readJsonObject(path, MAX_TOKENIZER_BYTES);

@@ -7,28 +7,24 @@ import { nodeHost } from "../engine/wasm/node-host.ts";
 import { ParameterStore } from "../engine/wasm/parameter-store.ts";
 import { WasmPlayer } from "../engine/wasm/player.ts";
 import { inputError, RefrainError } from "../errors.ts";
-import { generate } from "../generate/generate.ts";
 import { initialValues } from "../model/initialize.ts";
 import { ropeTable } from "../model/rope.ts";
-import { Session } from "../model/session.ts";
 import { trainingNetwork } from "../model/training-network.ts";
 import type { OnProgress } from "../progress.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
-import { type Batch, Windows } from "./batches.ts";
+import { Windows } from "./batches.ts";
 import type { NewModel, TrainingConfig } from "./config.ts";
 import { parameterOptions } from "./groups.ts";
 import { Learner } from "./learner.ts";
 import { describeLearner, type LearnerPlan, planLearner, refuseLearnerIfTooLarge } from "./learner-plan.ts";
+import { maskedBatches, maskedHeldOut, maskingOf } from "./masked-batches.ts";
 import { prepare } from "./prepare.ts";
 import { rateSchedule } from "./rate.ts";
 import { configHash, openRunFolder, removeRunState, runFiles } from "./run-folder.ts";
 import { type Identity, openRun, saveRun } from "./run-state.ts";
+import { sample } from "./sample.ts";
 import { type LogEntry, type Trained, train } from "./trainer.ts";
 import { TrainingLog } from "./training-log.ts";
 import { writeModel } from "./write-model.ts";
-
-/** Tokens of a sample. */
-const SAMPLE_TOKENS = 64;
 
 export interface RunOptions {
   /** The folder that becomes the model. */
@@ -91,12 +87,17 @@ export async function runTraining(config: TrainingConfig, options: RunOptions): 
 
       const steps = runLength(training, windows.count);
       const every = Math.max(1, Math.ceil(steps / 10));
+      const { prompt } = training;
+      const sampling = { player, store, model, tokenizer, prompt };
+      const masking = model.config.bidirectional ? maskingOf(tokenizer, training.masks ?? "spans") : undefined;
+      const shuffled = windows.shuffled(training.seed);
+      const heldOut = corpus.validation.tokens < 2 ? undefined : await heldWindows.spread(training.evaluateTokens);
       const log = await TrainingLog.open(files.log, learner.steps);
       try {
         const trained = await train(learner, {
           steps,
           accumulation,
-          batches: windows.shuffled(training.seed),
+          batches: masking ? maskedBatches(shuffled, length, masking, training.seed) : shuffled,
           rate: rateSchedule({
             shape: training.rateSchedule,
             rate: training.rate,
@@ -106,15 +107,16 @@ export async function runTraining(config: TrainingConfig, options: RunOptions): 
             final: training.finalRate ?? (training.rateSchedule === "warmup-stable-decay" ? 0 : 0.1),
           }),
           clip: training.clip === 0 ? undefined : training.clip,
-          heldOut: await heldOut(heldWindows, corpus.validation.tokens, training.evaluateTokens),
+          heldOut: masking && heldOut ? maskedHeldOut(heldOut, length, masking) : heldOut,
           evaluateEvery: training.evaluateEvery ?? every,
           save: () => saveRun(files.checkpoint, learner, identity).catch(explainFailedSave),
           saveEvery: training.saveEvery ?? training.evaluateEvery ?? every,
-          sample: () => sample(player, store, model, tokenizer, training.prompt, learner.steps),
+          sample: masking && prompt === "" ? undefined : () => sample(sampling, learner.steps),
           sampleEvery: training.sampleEvery ?? training.evaluateEvery ?? every,
           log: async (entry) => {
             await log.write(entry);
-            if ("sample" in entry) note?.(`step ${entry.step}: ${JSON.stringify(training.prompt + entry.sample)}`);
+            if (!("sample" in entry)) return;
+            note?.(`step ${entry.step}: ${JSON.stringify(masking ? entry.sample : prompt + entry.sample)}`);
           },
           signal,
           onProgress,
@@ -179,31 +181,6 @@ export function runLength(training: TrainingConfig["training"], windows: number)
   if (training.steps !== undefined) return training.steps;
   if (training.tokens !== undefined) return Math.ceil(training.tokens / (sequences * length * accumulation));
   return Math.max(1, Math.ceil(((training.epochs ?? 1) * windows) / (sequences * accumulation)));
-}
-
-async function heldOut(windows: Windows, tokens: number, most: number): Promise<Batch[] | undefined> {
-  return tokens < 2 ? undefined : windows.spread(most);
-}
-
-async function sample(
-  player: WasmPlayer,
-  store: ParameterStore,
-  { config, steps }: NewModel,
-  tokenizer: Tokenizer,
-  prompt: string,
-  seed: number,
-): Promise<string> {
-  const session = new Session(player, store, config, steps, { contextLength: Math.min(config.contextLength, 512) });
-  try {
-    let text = "";
-    const tokens = prompt === "" ? [tokenizer.bos ?? tokenizer.stops[0] ?? 0] : tokenizer.encode(prompt);
-    const maxTokens = Math.min(SAMPLE_TOKENS, session.contextLength - tokens.length);
-    if (maxTokens < 1) return text;
-    for await (const piece of generate(session, tokenizer, tokens, { maxTokens, seed })) text += piece;
-    return text;
-  } finally {
-    session.dispose();
-  }
 }
 
 function explainFailedSave(error: unknown): never {

@@ -4,8 +4,10 @@
  */
 import { join } from "node:path";
 import type { Parameter } from "../engine/parameter.ts";
+import { familyOf } from "../model/families.ts";
 import { parametersPlayed } from "../model/network.ts";
-import { isIdentity } from "../schedule/schedule.ts";
+import { printSteps } from "../schedule/print.ts";
+import { sameSteps } from "../schedule/schedule.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { replaceFile, replaceText } from "../weights/replace-file.ts";
 import { type TensorToWrite, weightFile } from "../weights/save.ts";
@@ -18,10 +20,11 @@ export async function writeModel(
   tokenizer: Tokenizer,
   read: (parameter: Parameter) => Float32Array,
 ): Promise<void> {
+  const { keys, plays, stored = (name: string) => name } = familyOf(config).counting(config.blocks, steps);
   const tensors = parametersPlayed(config, steps).map((parameter): TensorToWrite => {
     const { name, kind, rows, columns, transposed } = parameter;
     return {
-      name,
+      name: stored(name),
       type: "F32",
       shape: kind === "vector" ? [columns] : transposed ? [columns, rows] : [rows, columns],
       byteLength: rows * columns * 4,
@@ -37,9 +40,15 @@ export async function writeModel(
   const { refrain, ...plain } = json;
   const saved = {
     ...plain,
+    ...keys,
     ...(tokenizer.bos !== undefined && { bos_token_id: tokenizer.bos }),
     ...(tokenizer.stops[0] !== undefined && { eos_token_id: tokenizer.stops[0] }),
-    ...(!isIdentity(steps, config.blocks) && { refrain }),
+    ...((config.relaxed || config.recurrence || !sameSteps(steps, plays)) && {
+      refrain: {
+        ...(refrain as object | undefined),
+        schedule: (refrain as { schedule?: string } | undefined)?.schedule ?? printSteps(steps),
+      },
+    }),
   };
   await replaceText(join(folder, "config.json"), `${JSON.stringify(saved, null, 2)}\n`);
 }

@@ -2,6 +2,7 @@
  * What works element by element, or moves elements:
  *
  *   a + b: dy to both;   c a: c dy;   silu(a) ∘ b: da = dy ∘ b ∘ σ(a) (1 + a (1 - σ(a))), db = silu(a) ∘ dy;   gelu(a): da = dy ∘ gelu'(a)
+ *   a ∘ b: da = dy ∘ b, db = dy ∘ a;   e^a: da = dy ∘ e^a;   softplus(a): da = dy ∘ σ(a)
  *
  * `columns` and `tail` put dy where its numbers came from.
  */
@@ -29,6 +30,20 @@ export const geluExact: Rule<"geluExact"> = (tape, { a }, dy) => {
 
 export const relu: Rule<"relu"> = (tape, { a }, dy) => {
   tape.giveSum(a, () => tape.graph.record({ kind: "reluInput", dy, a: tape.again(a) }, dy.width, dy.rows));
+};
+
+export const multiply: Rule<"multiply"> = (tape, op, dy) => {
+  const { graph } = tape;
+  tape.giveSum(op.a, () => graph.multiply(dy, tape.again(op.b)));
+  tape.giveSum(op.b, () => graph.multiply(dy, tape.again(op.a)));
+};
+
+export const exp: Rule<"exp"> = (tape, { a }, dy) => {
+  tape.giveSum(a, () => tape.graph.multiply(dy, tape.graph.exp(tape.again(a))));
+};
+
+export const softplus: Rule<"softplus"> = (tape, { a }, dy) => {
+  tape.giveSum(a, () => tape.graph.record({ kind: "softplusInput", dy, a: tape.again(a) }, dy.width, dy.rows));
 };
 
 export const scale: Rule<"scale"> = (tape, { a, factor }, dy) => {

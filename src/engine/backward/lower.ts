@@ -100,6 +100,7 @@ export function lowerBackward(
     case "geluInput":
     case "geluExactInput":
     case "reluInput":
+    case "softplusInput":
       return instruction([at(op.dy), at(op.a), at(value), padded(value.width)], op.dy);
     case "columnsInput":
       return instruction([at(op.dy), op.first, at(plus), at(value), op.dy.width, stride(op.dy), stride(value)], plus);

@@ -91,6 +91,8 @@ export type BackwardOperation =
   | { readonly kind: "geluExactInput"; readonly dy: Value; readonly a: Value }
   /** dy where a > 0. */
   | { readonly kind: "reluInput"; readonly dy: Value; readonly a: Value }
+  /** dy · σ(a). */
+  | { readonly kind: "softplusInput"; readonly dy: Value; readonly a: Value }
   /** [rows, width]: dy in columns [first, first + dy.width), else nothing, + plus. */
   | { readonly kind: "columnsInput"; readonly dy: Value; readonly first: number; readonly plus: Value | undefined }
   /** All rows: dy in the tail's rows, zero before. */
@@ -139,6 +141,7 @@ export function backwardOperands(op: BackwardOperation): readonly Value[] {
     case "geluInput":
     case "geluExactInput":
     case "reluInput":
+    case "softplusInput":
       return [op.dy, op.a];
     case "meanInput":
       return [op.losses];
@@ -172,6 +175,7 @@ const backwardKinds: ReadonlySet<string> = new Set<BackwardKind>([
   "geluInput",
   "geluExactInput",
   "reluInput",
+  "softplusInput",
   "columnsInput",
   "tailInput",
   "meanInput",

@@ -136,6 +136,9 @@ export function computeBackward(value: Value, op: BackwardOperation, input: Back
     case "reluInput":
       addRows(dy.map((row, m) => row.map((d, c) => (of(op.a)[m]![c]! > 0 ? d : 0))));
       break;
+    case "softplusInput":
+      addRows(dy.map((row, m) => row.map((d, c) => d / (1 + Math.exp(-of(op.a)[m]![c]!)))));
+      break;
     case "columnsInput":
       for (const [m, row] of dy.entries()) addTo(result[m]!.subarray(op.first), row);
       break;

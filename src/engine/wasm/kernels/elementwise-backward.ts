@@ -50,6 +50,19 @@ export function reluInput(i: usize, thread: i32, threads: i32): void {
   }
 }
 
+/** dy · σ(a). Arguments: dy, a, y, padded width. */
+export function softplusInput(i: usize, thread: i32, threads: i32): void {
+  const dy = <usize>load<i32>(i, 8), a = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16), K = load<i32>(i, 20), count = rowCount(i);
+  const first = <usize>sliceColumns(K >> 5, thread, threads) << 2, last = <usize>sliceColumns(K >> 5, thread + 1, threads) << 2;
+  const one = f32x4.splat(1);
+  for (let m = 0; m < count; m++) {
+    const row = <usize>m * (<usize>K << 2);
+    for (let at = row + first; at < row + last; at += 16) {
+      v128.store(y + at, f32x4.div(v128.load(dy + at), f32x4.add(one, exp4(f32x4.neg(v128.load(a + at))))));
+    }
+  }
+}
+
 /** plus, or nothing, with dy added to columns [first, first + width). Arguments: dy, first, plus, y, width, dy stride, y stride. */
 export function columnsInput(i: usize, thread: i32, threads: i32): void {
   const first = <usize>load<i32>(i, 12) << 2, plus = <usize>load<i32>(i, 16), y = <usize>load<i32>(i, 20);

@@ -72,6 +72,39 @@ export function relu(i: usize, thread: i32, threads: i32): void {
   }
 }
 
+/** y = a ∘ b. */
+export function multiply(i: usize, thread: i32, threads: i32): void {
+  const a = <usize>load<i32>(i, 8), b = <usize>load<i32>(i, 12), y = <usize>load<i32>(i, 16), K = load<i32>(i, 20), count = rowCount(i);
+  const first = <usize>sliceColumns(K >> 5, thread, threads) << 2, last = <usize>sliceColumns(K >> 5, thread + 1, threads) << 2;
+  for (let m = 0; m < count; m++) {
+    const row = <usize>m * (<usize>K << 2);
+    for (let at = row + first; at < row + last; at += 16) v128.store(y + at, f32x4.mul(v128.load(a + at), v128.load(b + at)));
+  }
+}
+
+/** y = e^a. */
+export function exp(i: usize, thread: i32, threads: i32): void {
+  const a = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 16), K = load<i32>(i, 20), count = rowCount(i);
+  const first = <usize>sliceColumns(K >> 5, thread, threads) << 2, last = <usize>sliceColumns(K >> 5, thread + 1, threads) << 2;
+  for (let m = 0; m < count; m++) {
+    const row = <usize>m * (<usize>K << 2);
+    for (let at = row + first; at < row + last; at += 16) v128.store(y + at, exp4(v128.load(a + at)));
+  }
+}
+
+/** y = log(1 + e^a), in f64. */
+export function softplus(i: usize, thread: i32, threads: i32): void {
+  const a = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 16), K = load<i32>(i, 20), count = rowCount(i);
+  const first = <usize>sliceColumns(K >> 5, thread, threads) << 2, last = <usize>sliceColumns(K >> 5, thread + 1, threads) << 2;
+  for (let m = 0; m < count; m++) {
+    const row = <usize>m * (<usize>K << 2);
+    for (let at = row + first; at < row + last; at += 4) {
+      const v = <f64>load<f32>(a + at);
+      store<f32>(y + at, <f32>(max<f64>(v, 0) + Math.log1p(Math.exp(-Math.abs(v)))));
+    }
+  }
+}
+
 /** y = the last rows of a, from the run-time scalar TAIL on. */
 export function tail(i: usize, thread: i32, threads: i32): void {
   const width = <usize>load<i32>(i, 20) << 2, a = <usize>load<i32>(i, 8), y = <usize>load<i32>(i, 16), first = load<i32>(TAIL);
