@@ -31,7 +31,11 @@ describe("reads what peft wrote", () => {
 it("what is written is read again", async () => {
   const number = fc.double({ noNaN: true, min: -1e3, max: 1e3 }).map(Math.fround);
   const adapter = fc
-    .record({ rank: fc.integer({ min: 1, max: 5 }), alpha: fc.double({ noNaN: true, min: 0.1, max: 64 }), steps: fc.boolean() })
+    .record({
+      rank: fc.integer({ min: 1, max: 5 }),
+      alpha: fc.double({ noNaN: true, min: 0.1, max: 64 }),
+      steps: fc.boolean(),
+    })
     .chain(({ rank, alpha, steps }) =>
       fc
         .array(fc.tuple(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 1, max: 7 }), number), {
