@@ -68,6 +68,7 @@ describe("the package", () => {
       expect(names).toContain(needed);
     }
     expect(names.filter((name) => /^(src|test|bench)\/|\.test\.|\.testing\./.test(name))).toEqual([]);
-    expect(packed.unpackedSize).toBeLessThan(3e6);
+    // Two models of the package are 3.2 MB of it.
+    expect(packed.unpackedSize).toBeLessThan(8e6);
   });
 });

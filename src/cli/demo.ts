@@ -22,21 +22,26 @@ import { flag, integer, modelOptions, text, type ValuesOf, withDefault } from ".
 import { quoted } from "./quoted.ts";
 import { refuseWithoutTasks, taskOptions } from "./task-options.ts";
 
-const MODEL = "hf:HuggingFaceTB/SmolLM2-135M";
 const PROMPT = "Once upon a time";
-/** Public domain; data/README.md says where it comes from. */
-const TEXT = fileURLToPath(new URL("../../data/alice.txt", import.meta.url));
+const packaged = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+/** What the package brings, so that nothing need be fetched: models/README.md says how it was made. */
+const MODEL = { path: "models/stories.gguf", text: "models/stories.txt" };
+/** For other models. Public domain; data/README.md says where it comes from. */
+const TEXT = "data/alice.txt";
 
 /** What is read: many short windows to choose by, then a longer piece to judge by. */
 const USUAL = { window: 64, windows: 64, evaluate: 2048, healSeconds: 30 };
 const QUICK = { window: 64, windows: 16, evaluate: 512, healSeconds: 3 };
 
 const options = {
-  model: withDefault(
-    text({ hint: "MODEL", description: "a folder, a .gguf or .bin file, or hf:org/name[/file]" }),
-    MODEL,
-  ),
-  text: text({ hint: "FILE", description: "the text to measure on (default: Alice's Adventures in Wonderland)" }),
+  model: text({
+    hint: "MODEL",
+    description: "a folder, a .gguf or .bin file, or hf:org/name[/file] (default: the small one of this package)",
+  }),
+  text: text({
+    hint: "FILE",
+    description: "the text to measure on (default: stories that the small model wrote; for others Alice in Wonderland)",
+  }),
   drop: integer({
     hint: "N",
     min: 1,
@@ -53,10 +58,14 @@ const options = {
   threads: modelOptions.threads,
 } as const;
 
+type Values = ValuesOf<typeof options> & { readonly model: string };
+
 export const command = defineRefrainCommand({
   options,
-  run: async (values, { output, signal, onProgress }) => {
-    const file = await readText(values.text ?? TEXT);
+  run: async (given, { output, signal, onProgress }) => {
+    const { model: name = packaged(MODEL.path), text } = given;
+    const values = { ...given, model: name };
+    const file = await readText(text ?? packaged(given.model === undefined ? MODEL.text : TEXT));
     await requireReportFolder(values.out);
     const { drop, limit, prompt } = values;
     if (!values.tasks) refuseWithoutTasks("demo", values);
@@ -91,7 +100,7 @@ export const command = defineRefrainCommand({
   },
 });
 
-function summary(model: Model, { prompt, out }: ValuesOf<typeof options>, result: DemoResult): string {
+function summary(model: Model, { prompt, out }: Values, result: DemoResult): string {
   const { dropped, variants } = result;
   const table = comparison(variants);
   return [
@@ -105,7 +114,7 @@ function summary(model: Model, { prompt, out }: ValuesOf<typeof options>, result
   ].join("\n\n");
 }
 
-function conditions(model: Model, values: ValuesOf<typeof options>, result: DemoResult) {
+function conditions(model: Model, values: Values, result: DemoResult) {
   const [processor] = cpus();
   return {
     date: new Date().toISOString().slice(0, 10),
@@ -117,10 +126,10 @@ function conditions(model: Model, values: ValuesOf<typeof options>, result: Demo
 }
 
 /** What to type to get the report again, and its versions as models on disk. */
-function commands(values: ValuesOf<typeof options>, result: DemoResult): string[] {
+function commands(values: Values, result: DemoResult): string[] {
   const { similarity, dropped, variants, healed } = result;
   const model = quoted(values.model);
-  const text = quoted(values.text ?? "data/alice.txt");
+  const text = quoted(values.text ?? (values.model === packaged(MODEL.path) ? packaged(MODEL.text) : TEXT));
   const weights = values.weights === undefined ? "" : ` --weights ${values.weights}`;
   const schedule = values.schedule === undefined ? "" : ` --schedule ${quoted(values.schedule)}`;
   const given = [
