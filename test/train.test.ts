@@ -1,6 +1,7 @@
 /** `refrain train` in processes of their own, killed at any moment. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -35,8 +36,8 @@ it("goes on after kill -9 at any moment with the same losses and the same model,
 
   let kills = 0;
   for (let attempt = 0; attempt < 12; attempt++) {
-    // The first may be killed before it has begun.
-    const resume = attempt > 0 ? ["--resume"] : [];
+    // It may have been killed before it had begun.
+    const resume = existsSync(`${killed}/train.json`) ? ["--resume"] : [];
     const { child, ended } = train(file, "-o", killed, ...resume);
     const more = (await lines(killed)) + Math.floor(Math.random() * 40);
     let over = false;
@@ -47,7 +48,8 @@ it("goes on after kill -9 at any moment with the same losses and the same model,
     const { code, signal, err } = await ended;
     if (signal === "SIGKILL") kills++;
     else {
-      expect({ code, err }).toMatchObject({ code: 0 });
+      // The one before may have been killed when all was written.
+      if (code !== 0) expect(err).toContain("is finished");
       break;
     }
   }
