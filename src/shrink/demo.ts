@@ -11,7 +11,7 @@ import type { Similarity } from "../measure/similarity.ts";
 import { decodeSpeeds } from "../measure/speed.ts";
 import type { OpenTask } from "../measure/tasks/open-tasks.ts";
 import type { OnProgress } from "../progress.ts";
-import type { Model } from "../refrain.ts";
+import type { Model, WeightType } from "../refrain.ts";
 import { printSteps } from "../schedule/print.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import { firstTokens } from "../text/first-tokens.ts";
@@ -81,24 +81,18 @@ export async function demo(model: Model, text: string, options: DemoOptions): Pr
   const models = schedules.map(({ steps }) => model.withSchedule(printSteps(steps)));
   const variants: DemoVariant[] = [];
   try {
+    const healing = await healed(models.at(-1)!, model, text.slice(half), options);
+    if (healing) {
+      const last = schedules.at(-1)!;
+      schedules.push({ ...last, name: `${last.name}, healed` });
+      models.push(healing.model);
+    }
     const speeds = await decodeSpeeds(models, 32, signal);
     for (const [i, { name, steps }] of schedules.entries()) {
       const named: OnProgress = (progress) => onProgress?.({ ...progress, label: `${progress.label}, ${name}` });
       const options = { tokens: heldOut, tasks, limit, prompt, speed: speeds[i], signal, onProgress: named };
       const measured = await profile(models[i]!, options);
       variants.push({ name, steps, profile: { ...measured, perplexity: measured.perplexity! } });
-    }
-    const last = variants.at(-1)!;
-    const healing = await healed(models.at(-1)!, model, text.slice(half), options);
-    if (healing) {
-      const name = `${last.name}, healed`;
-      try {
-        const options = { tokens: heldOut, tasks, limit, prompt, signal, onProgress };
-        const measured = await profile(healing.model, options);
-        variants.push({ name, steps: last.steps, profile: { ...measured, perplexity: measured.perplexity! } });
-      } finally {
-        await healing.model.dispose();
-      }
     }
     const rival = angular.rival(similarity, drop);
     return { similarity, dropped: chosen.dropped, rival, variants, healed: healing?.facts };
@@ -116,7 +110,7 @@ async function healed(small: Model, whole: Model, text: string, options: DemoOpt
   if (seconds === 0) return undefined;
   const learnsAll = modelCost(small.config, small.steps).uniqueParameters <= MOST_TRAINED;
   try {
-    const { model, tokens, parameters } = await small.heal(text, {
+    const { model, adapter, tokens, parameters } = await small.heal(text, {
       healed: learnsAll ? { kind: "all" } : { kind: "lora", rank: 8, modules: "all" },
       teacher: { schedule: whole.schedule },
       budget: { seconds },
@@ -124,11 +118,29 @@ async function healed(small: Model, whole: Model, text: string, options: DemoOpt
       signal,
       onProgress: (progress) => onProgress?.({ ...progress, label: "healing" }),
     });
-    return { model, facts: { seconds, tokens, parameters } };
+    const plain = adapter ? await model.merged({ signal }) : model;
+    try {
+      // What learned is of higher precision; to be compared it is kept as the others are.
+      const { player } = whole.memory;
+      const same = await plain.reload({ weights: usualType(whole), threads: player.threads, signal });
+      return { model: same, facts: { seconds, tokens, parameters } };
+    } finally {
+      await Promise.all([...new Set([plain, model])].map((one) => one.dispose()));
+    }
   } catch (error) {
     if (RefrainError.is(error) && error.code === "text-too-short") return undefined;
     throw error;
   }
+}
+
+/** What most of a model's weights are kept as. */
+function usualType(model: Model): WeightType {
+  const bytes: Partial<Record<WeightType, number>> = {};
+  for (const { type, bytes: packed } of model.packedWeights()) {
+    const name = type === "q4_1" ? "q4" : type;
+    bytes[name] = (bytes[name] ?? 0) + packed.length;
+  }
+  return (Object.entries(bytes) as [WeightType, number][]).reduce((most, one) => (one[1] > most[1] ? one : most))[0];
 }
 
 /** What the choice is made on, in whole windows, and what it is judged by: no token is in both. */
