@@ -7,7 +7,8 @@ const model = await load("models/stories.gguf");
 let text = "";
 for (let seed = 1; Buffer.byteLength(text) < BYTES; seed++) {
   let story = "Once upon a time";
-  for await (const piece of model.generate(story, { maxTokens: 240, temperature: 0.8, topP: 0.95, seed })) story += piece;
+  for await (const piece of model.generate(story, { maxTokens: 240, temperature: 0.8, topP: 0.95, seed }))
+    story += piece;
   // A story that was cut off loses its last sentence.
   text += `${story.slice(0, story.search(/[^.!?"]*$/)).trim()}\n\n`;
 }
