@@ -26,7 +26,8 @@ function lossOf(p, tokens, targets, table) {
   for (let block = 0; block < blocks; block++) {
     const of = (name) => p[`model.layers.${block}.${name}.weight`].ref;
     const y = norm(x.ref, of("input_layernorm"));
-    const project = (name) => linear(y.ref, of(`self_attn.${name}_proj`)).reshape([sequences, length, heads, headWidth]);
+    const project = (name) =>
+      linear(y.ref, of(`self_attn.${name}_proj`)).reshape([sequences, length, heads, headWidth]);
     const [q, k, v] = [rotate(project("q"), table), rotate(project("k"), table), project("v")];
     const attended = nn.dotProductAttention(q, k, v, { isCausal: true }).reshape([sequences * length, width]);
     y.dispose();
@@ -37,7 +38,11 @@ function lossOf(p, tokens, targets, table) {
   }
   const logits = linear(norm(x, p["model.norm.weight"].ref), p["model.embed_tokens.weight"].ref);
   for (const rest of [...Object.values(p), table.cosines, table.sines]) rest.dispose();
-  return nn.logSoftmax(logits, -1).mul(targets).sum().div(-sequences * length);
+  return nn
+    .logSoftmax(logits, -1)
+    .mul(targets)
+    .sum()
+    .div(-sequences * length);
 }
 
 const lossAndGradients = valueAndGrad(lossOf);
