@@ -18,7 +18,7 @@ const OVERHEAD = 0.05;
 const TOLERANCE = 1e-4;
 
 /** @param {import("./contest.mjs").Options} options */
-export async function training({ threads, rounds }) {
+export async function training({ threads, rounds, quick }) {
   const started = [];
   const start = async (name, engine, options, steps = STEPS, node = undefined) => {
     const process = await startEngine(`training/${engine}`, options, node);
@@ -28,7 +28,7 @@ export async function training({ threads, rounds }) {
   try {
     const ours = await start("refrain", "refrain", { threads });
     if (threads > 1) await start("refrain, 1 thread", "refrain", { threads: 1 });
-    await startPeers(start, threads);
+    await startPeers(start, threads, quick);
     const peers = started.slice(1).map(({ name }) => name);
     for (const { name, process } of started) compareLosses(name, process.info.losses, ours.info.losses);
     const outside = [];
@@ -55,11 +55,11 @@ export async function training({ threads, rounds }) {
   }
 }
 
-async function startPeers(start, threads) {
+async function startPeers(start, threads, quick) {
   const skip = (name, why) => console.error(`${name} is not measured: ${why}`);
   const python = process.env.REFRAIN_PYTHON;
   if (python) {
-    for (const count of new Set([threads, 1])) {
+    for (const count of new Set(quick ? [threads] : [threads, 1])) {
       const name = `PyTorch, ${count === 1 ? "1 thread" : `${count} threads`}`;
       await start(name, "pytorch", { threads: count, python });
     }
@@ -69,6 +69,7 @@ async function startPeers(start, threads) {
   if (!installed("@jax-js/jax")) skip(jaxJs, "run npm --prefix bench install");
   else if (!node) skip(jaxJs, "it needs Node 22 or later; REFRAIN_NODE_22 names none");
   else await start(jaxJs, "jax-js", {}, 2, node);
+  if (quick) return skip(tensorflowJs, "a step takes it five seconds, too long for --quick");
   if (!installed("@tensorflow/tfjs-backend-wasm")) skip(tensorflowJs, "run npm --prefix bench install");
   else await start(tensorflowJs, "tfjs", {}, 1);
 }
