@@ -16,6 +16,7 @@ import { countAsOurs } from "./machine.mjs";
  * @typedef {object} Result
  * @property {number[]} times milliseconds of each part of the work: tokens, or the prompt
  * @property {number} [best] the likeliest token at the end, to see that engines compute the same
+ * @property {number} [cpu] processor time, in ms, of a process that the engine has started
  * @property {number} peakBytes most memory that the process has had so far, added by it
  */
 
@@ -24,9 +25,10 @@ const self = fileURLToPath(import.meta.url);
 /**
  * @param {string} name of a file in engines/
  * @param {object} options for the `open` of that engine
+ * @param {string} node that runs it, where it needs another than ours
  */
-export async function startEngine(name, options) {
-  const child = fork(self, [name]);
+export async function startEngine(name, options, node = process.execPath) {
+  const child = fork(self, [name], { execPath: node });
   const exited = new Promise((resolve) => child.once("exit", resolve));
   const ask = (message) =>
     new Promise((resolve, reject) => {
@@ -67,7 +69,7 @@ async function serve(name) {
     }
     const { user, system } = process.cpuUsage(last);
     last = process.cpuUsage();
-    process.send({ ...reply, cpu: (user + system) / 1000 });
+    process.send({ ...reply, cpu: (user + system) / 1000 + (reply.answer?.cpu ?? 0) });
   });
   process.on("disconnect", () => process.exit());
 }

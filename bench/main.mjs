@@ -14,8 +14,9 @@ import { predict } from "./predict.mjs";
 import { prefill } from "./prefill.mjs";
 import { printMachine, rowKeys } from "./report.mjs";
 import { printTargets } from "./targets.mjs";
+import { training } from "./training.mjs";
 
-const benchmarks = { decode, prefill, depth, peak, "first-token": firstToken, predict, browser };
+const benchmarks = { decode, prefill, depth, peak, "first-token": firstToken, predict, browser, training };
 
 const usage = `usage: npm run bench -- [${Object.keys(benchmarks).join("] [")}] [options]
   --model FILE.gguf  only this model, not the random ones
@@ -23,7 +24,7 @@ const usage = `usage: npm run bench -- [${Object.keys(benchmarks).join("] [")}] 
   --threads N        threads of every engine (2)
   --rounds N         rounds that count (9; with --quick 3)
   --tokens N         tokens decoded in a round (48; with --quick 16)
-  --quick            some two minutes: fewer rounds, tokens and models, no predict and browser
+  --quick            some two minutes: fewer rounds, tokens and models, no predict, browser and training
   --images FOLDER    draw the curves of depth into it
   --json FILE        write the rows as JSON`;
 
@@ -71,6 +72,7 @@ const options = {
 if (real === undefined) console.error("SmolLM2-135M-Instruct is not measured; `npm run fetch-models` gets it");
 
 for (const name of ["node-llama-cpp", "onnxruntime-node", "@huggingface/transformers", "@wllama/wllama"]) {
+  if (names.every((one) => one === "training")) break; // which skips what is not there
   if (existsSync(new URL(`node_modules/${name}`, import.meta.url))) continue;
   stop(`${name}, which we are compared with, is not installed; run: npm --prefix bench install`);
 }

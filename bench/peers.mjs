@@ -8,6 +8,8 @@ export const llamaCpp = { engine: "llama-cpp", name: named("node-llama-cpp"), fo
 export const onnxRuntime = { engine: "onnxruntime", name: named("onnxruntime-node"), format: "onnx" };
 export const transformersJs = { engine: "transformers-js", name: named("@huggingface/transformers"), format: "onnx" };
 export const wllama = { engine: "wllama", name: named("@wllama/wllama"), format: "gguf" };
+export const jaxJs = named("@jax-js/jax");
+export const tensorflowJs = `${named("@tensorflow/tfjs")}, wasm`;
 /** An older release under an alias: "npm:@wllama/wllama@2.4.0". */
 export const wllama2 = {
   engine: "wllama-2",

@@ -1,5 +1,5 @@
 /** What the bench must reach: each target, the ratio that was measured, and whether that is enough. */
-import { llamaCpp, onnxRuntime, transformersJs } from "./peers.mjs";
+import { jaxJs, llamaCpp, onnxRuntime, tensorflowJs, transformersJs } from "./peers.mjs";
 import { printTable } from "./report.mjs";
 
 /**
@@ -60,6 +60,12 @@ const targets = [
   ...["@wllama/wllama", "@huggingface/transformers"].map((name) =>
     target("in the browser, every row", name, 1.5, ".*, browser, .*", name),
   ),
+  target("training step", jaxJs, 6, "training step", jaxJs),
+  target("training step", tensorflowJs, 5, "training step", tensorflowJs),
+  target("training step", "PyTorch, 2 threads", 0.5, "training step", "PyTorch, 2 threads"),
+  target("training step", "ours, 1 thread", 1.7, "training step", "refrain, 1 thread"),
+  target("training, outside of kernels", "5 % of a step", 1, "outside of kernels", "5 %"),
+  target("training, peak memory", "the plan", 1 / 1.1, "peak memory of training", "the plan"),
 ];
 
 /**
