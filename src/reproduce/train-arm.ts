@@ -18,6 +18,8 @@ export interface ArmOptions {
   readonly onProgress?: OnProgress | undefined;
 }
 
+/** Of a batch. */
+const SEQUENCES = 8;
 /** Of all arms; it was not tuned for any of them. */
 const RATE = 0.003;
 /** Held-out tokens that a loss is computed of. */
@@ -29,6 +31,7 @@ export async function trainArm(
   { text, tokens, ...options }: ArmOptions,
 ): Promise<{ readonly loss: number; readonly seconds: number }> {
   const { vocab_size: _, ...model } = arm.model;
+  const steps = Math.ceil(tokens / (SEQUENCES * LENGTH));
   const config = trainingConfig(
     {
       model,
@@ -38,7 +41,9 @@ export async function trainArm(
       data: { files: resolve(text) },
       training: {
         ...(arm.model.model_type === "albert" && { objective: "masked" }),
-        ...{ sequences: 8, length: LENGTH, tokens, rate: RATE, seed, evaluateTokens: HELD_OUT, prompt: "" },
+        ...{ sequences: SEQUENCES, length: LENGTH, tokens, rate: RATE, seed, prompt: "" },
+        // Judged once, at its end; a checkpoint every tenth.
+        ...{ evaluateTokens: HELD_OUT, evaluateEvery: steps, saveEvery: Math.ceil(steps / 10) },
       },
     },
     `${arm.name}.json`,
