@@ -2,6 +2,7 @@
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { processorName } from "../machine.ts";
 import { openTasks } from "../measure/tasks/open-tasks.ts";
 import type { Model } from "../refrain.ts";
 import { comparison } from "../report/comparison.ts";
@@ -115,10 +116,9 @@ function summary(model: Model, { prompt, out }: Values, result: DemoResult): str
 }
 
 function conditions(model: Model, values: Values, result: DemoResult) {
-  const [processor] = cpus();
   return {
     date: new Date().toISOString().slice(0, 10),
-    machine: `${processor?.model.trim() ?? "unknown processor"}, ${cpus().length} cores, ${formatBytes(totalmem())} of memory, ${process.platform} ${process.arch}, Node ${process.version}`,
+    machine: `${processorName()}, ${cpus().length} cores, ${formatBytes(totalmem())} of memory, ${process.platform} ${process.arch}, Node ${process.version}`,
     engine: `Refrain ${version}, ${model.engine}, weights ${values.weights ?? "as in the file"}`,
     prompt: values.prompt,
     commands: commands(values, result),

@@ -1,9 +1,11 @@
 /** `refrain reproduce`: a paper's claim as an experiment at our scale: "the paper says / we measure". */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { cpus } from "node:os";
 import { basename, join } from "node:path";
+import { nodeHost } from "../engine/wasm/node-host.ts";
+import { defaultThreads } from "../engine/wasm/player.ts";
 import { inputError } from "../errors.ts";
+import { machineInWords } from "../machine.ts";
 import { nearest } from "../nearest.ts";
 import { svgToPng } from "../report/node-png.ts";
 import { reproductionFiles, reproductionText } from "../report/reproduction-report.ts";
@@ -47,7 +49,7 @@ export const command = defineRefrainCommand({
     const path = needText(values.text, paper);
     const { tokens, seeds } = { ...(quick ? QUICK : FULL), ...given(values) };
     const out = values.out ?? join("reproductions", `${experiment.name}${quick ? "-quick" : ""}`);
-    const threads = values.threads ?? Math.min(8, cpus().length);
+    const threads = values.threads ?? defaultThreads(nodeHost);
     const conditions = {
       experiment: experiment.name,
       text: { name: basename(path), sha256: await hashOf(path) },
@@ -63,7 +65,7 @@ export const command = defineRefrainCommand({
       onProgress,
     });
     const files = reproductionFiles(experiment, outcomes, conditions, {
-      machine: `${cpus()[0]?.model.trim() ?? "unknown processor"}, Node ${process.version}`,
+      machine: machineInWords(),
       command: `refrain reproduce ${paper} --text ${quoted(path)} --tokens ${tokens} --seeds ${seeds} --threads ${threads}`,
       date: new Date().toISOString().slice(0, 10),
     });

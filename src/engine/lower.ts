@@ -4,12 +4,12 @@
  * An addition that follows a linear map is folded into it.
  */
 
-import { inputError } from "../errors.ts";
-import { type CacheType, MAX_Q8_HEAD } from "./attention-layout.ts";
+import type { CacheType } from "./attention-layout.ts";
 import { lowerBackward } from "./backward/lower.ts";
 import { isBackward } from "./backward/operations.ts";
 import { type Graph, operands, type Value } from "./graph.ts";
-import { type Buffer, type Instruction, indexWord, type Reference, sightWord, type Word } from "./instruction.ts";
+import { type Buffer, type Instruction, indexWord, type Reference, type Word } from "./instruction.ts";
+import { lowerAttention } from "./lower-attention.ts";
 import {
   BLOCK,
   groups,
@@ -18,6 +18,7 @@ import {
   padded,
   type StorageType,
   storageLayouts,
+  stride,
 } from "./parameter.ts";
 
 /** Kernels that can write their result in integers too. */
@@ -30,7 +31,6 @@ const oneNumber: ReadonlySet<string> = new Set(["crossEntropy", "distill", "mean
 const HEADER_BYTES = 12;
 /** Absent operand. */
 const NONE = 0;
-const stride = (width: number): number => padded(width) * 4;
 /** Whole cache lines, so that threads that write rows side by side do not take them from each other. */
 const wholeLines = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
@@ -285,53 +285,9 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
         );
         break;
       case "attention": {
-        const { heads, kvHeads, headWidth } = op.shape;
-        if (cache === "q8" && headWidth > MAX_Q8_HEAD) {
-          throw inputError(
-            "cache",
-            `heads are ${headWidth} wide; an 8-bit cache holds at most ${MAX_Q8_HEAD}`,
-            "Leave --cache out.",
-          );
-        }
-        const caches: Word[] = [
-          { cache: op.slot, half: "keys" },
-          { cache: op.slot, half: "values" },
-        ];
-        const turned = folded.has(op.k) && op.k.operation.kind === "rope" ? op.k.operation : undefined;
-        const k = turned ? turned.x : op.k;
-        const scratch: Word[] = [{ region: "scratch" }, { size: "scratch" }];
-        const tables: Word[] = turned
-          ? [
-              { table: turned.table, half: "cosines" },
-              { table: turned.table, half: "sines" },
-            ]
-          : [NONE, NONE];
-        instructions.push({
-          kernel: cache === "q8" ? "cacheAppendQ8" : "cacheAppend",
-          tail: false,
-          words: [
-            at(k),
-            at(op.v),
-            ...caches,
-            kvHeads,
-            headWidth,
-            { size: "context" },
-            stride(k.width),
-            ...tables,
-            ...scratch,
-          ],
-          reads: [bufferOf(k), bufferOf(op.v)],
-          writes: [],
-          writesSlot: op.slot,
-        });
-        const shape = [heads, kvHeads, headWidth, { size: "context" }, sightWord(op.shape)] as const;
-        emit(
-          value,
-          cache === "q8" ? "attentionQ8" : "attention",
-          [at(op.q), ...caches, at(value), ...shape, ...scratch, row],
-          [bufferOf(op.q)],
-          { readsSlot: op.slot },
-        );
+        const { append, play } = lowerAttention(op, folded.has(op.k), cache, bufferOf, value);
+        instructions.push(append);
+        emit(value, play.kernel, play.words, [bufferOf(op.q)], { readsSlot: op.slot });
         break;
       }
       case "scale":

@@ -49,6 +49,8 @@ export const GROUP = 16;
 export const BLOCK = 32;
 
 export const padded = (columns: number): number => Math.ceil(columns / BLOCK) * BLOCK;
+/** Bytes of a row of f32 values. */
+export const stride = (width: number): number => padded(width) * 4;
 export const groups = (rows: number): number => Math.ceil(rows / GROUP);
 
 /** Bytes that a matrix takes in memory, padding included. */

@@ -12,7 +12,7 @@ import {
 import { inputError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Checkpoint, StoredTensor, StoredType } from "../weights/checkpoint.ts";
-import { dequantize, typeInfo } from "../weights/dequantize.ts";
+import { dequantize, storedRowBytes } from "../weights/dequantize.ts";
 
 /** How matrices are to be kept; "file": as near to the file's own types as the engine has. */
 export type WeightChoice = "f32" | "f16" | "q8" | "q4" | "file";
@@ -200,14 +200,7 @@ export async function readRows(
   columns: number,
   scratch?: Float32Array,
 ): Promise<Float32Array> {
-  const { block, bytes } = typeInfo[tensor.type];
-  if (columns % block !== 0) {
-    throw inputError(
-      "tensor-shape",
-      `${checkpoint.path}: tensor ${tensor.storedName}: rows of ${columns} do not divide into ${tensor.type} blocks of ${block}`,
-    );
-  }
-  const rowBytes = (columns / block) * bytes;
+  const rowBytes = storedRowBytes(checkpoint.path, tensor, columns);
   const length = count * columns;
   const out = scratch && scratch.length >= length ? scratch.subarray(0, length) : new Float32Array(length);
   dequantize(tensor.type, await checkpoint.read(tensor, first * rowBytes, (first + count) * rowBytes), out);

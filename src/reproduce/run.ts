@@ -7,8 +7,8 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { inputError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
-import { writeReport } from "../report/write-report.ts";
 import { isSystemError } from "../weights/node-file.ts";
+import { replaceText } from "../weights/replace-file.ts";
 import type { Arm, Experiment } from "./experiment.ts";
 import type { Outcome } from "./verdict.ts";
 
@@ -66,7 +66,7 @@ export async function runExperiment(
     const folder = join(out, "runs", `${arm.name}-${seed}`);
     const { loss, seconds } = await train({ arm, seed, folder }, named);
     outcomes.push({ arm: arm.name, seed, loss, seconds });
-    await writeReport(out, { [RESULTS]: `${JSON.stringify({ conditions, outcomes }, null, 2)}\n` });
+    await replaceText(join(out, RESULTS), `${JSON.stringify({ conditions, outcomes }, null, 2)}\n`);
   }
   return outcomes;
 }

@@ -6,8 +6,8 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { inputError } from "../errors.ts";
-import { replaceFile } from "../weights/atomic-file.ts";
 import { isSystemError } from "../weights/node-file.ts";
+import { replaceText } from "../weights/replace-file.ts";
 import type { Journal, Json } from "./method.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -42,7 +42,7 @@ export class FileJournal implements Journal {
   async write(state: Json): Promise<void> {
     const line = JSON.stringify(state);
     await mkdir(dirname(this.path), { recursive: true });
-    await replaceFile(this.path, `${this.header(line)}\n${line}\n`);
+    await replaceText(this.path, `${this.header(line)}\n${line}\n`);
   }
 
   /** When the work is done. */

@@ -3,7 +3,8 @@
  * data/train.schema.json is made from this (config-schema.test.ts holds it to be so). Read by config.ts.
  */
 import * as v from "valibot";
-import { albertSchema, gpt2Schema, llamaSchema, llamaTypes, recurrenceSchema, relaxedSchema } from "../model/config.ts";
+import { llamaTypes } from "../model/config.ts";
+import { albertSchema, gpt2Schema, llamaSchema, recurrenceSchema, relaxedSchema } from "../model/config-schemas.ts";
 
 const wholeNumber = (least: number, description: string) =>
   v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(Number.MAX_SAFE_INTEGER), v.description(description));

@@ -2,11 +2,11 @@
  * A run: from a training file to a model folder. What happens between the steps stands in trainer.ts; here everything is put together that
  * it needs, and put away.
  */
-import { cpus } from "node:os";
 import { nodeHost } from "../engine/wasm/node-host.ts";
 import { ParameterStore } from "../engine/wasm/parameter-store.ts";
 import { WasmPlayer } from "../engine/wasm/player.ts";
 import { inputError, RefrainError } from "../errors.ts";
+import { machineInWords } from "../machine.ts";
 import { initialValues } from "../model/initialize.ts";
 import { ropeTable } from "../model/rope.ts";
 import { trainingNetwork } from "../model/training-network.ts";
@@ -191,9 +191,4 @@ function explainFailedSave(error: unknown): never {
     });
   }
   throw error;
-}
-
-function machineInWords(): string {
-  const [processor] = cpus();
-  return `${processor?.model.trim() ?? "unknown processor"}, ${cpus().length} cores, Node ${process.version}`;
 }

@@ -7,7 +7,7 @@
  */
 import { inputError } from "../errors.ts";
 import type { Checkpoint, StoredTensor } from "./checkpoint.ts";
-import { dequantize, typeInfo } from "./dequantize.ts";
+import { dequantize, storedRowBytes } from "./dequantize.ts";
 
 /** A tensor that no file holds. */
 export interface ComputedTensor extends StoredTensor {
@@ -35,14 +35,7 @@ export async function storedRows(
   count: number,
 ): Promise<Float32Array> {
   const columns = columnsOf(tensor);
-  const { block, bytes } = typeInfo[tensor.type];
-  if (columns % block !== 0) {
-    throw inputError(
-      "tensor-shape",
-      `${checkpoint.path}: tensor ${tensor.storedName}: rows of ${columns} do not divide into ${tensor.type} blocks of ${block}`,
-    );
-  }
-  const rowBytes = (columns / block) * bytes;
+  const rowBytes = storedRowBytes(checkpoint.path, tensor, columns);
   const stored = new Uint8Array(count * rowBytes);
   await checkpoint.readInto(tensor, first * rowBytes, stored);
   const values = new Float32Array(count * columns);

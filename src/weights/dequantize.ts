@@ -14,8 +14,8 @@
  * A byte of nibbles holds weight j low and weight j + 16 high. Every product here has at most 23 significant bits (11 of
  * an f16 times those of a small integer), so doubles and floats agree and only the last addition rounds, once, on the store.
  */
-import { failure } from "../errors.ts";
-import type { StoredType } from "./checkpoint.ts";
+import { failure, inputError } from "../errors.ts";
+import type { StoredTensor, StoredType } from "./checkpoint.ts";
 import { f16Table } from "./half.ts";
 import { dequantizeQ4K, dequantizeQ5K, dequantizeQ6K } from "./k-quants.ts";
 
@@ -33,6 +33,16 @@ export const typeInfo: Readonly<Record<StoredType, { readonly block: number; rea
   Q5_K: { block: 256, bytes: 176 },
   Q6_K: { block: 256, bytes: 210 },
 };
+
+/** Bytes of a row of `columns` weights. Throws `tensor-shape` where that is no whole number of blocks; `path` stands in messages. */
+export function storedRowBytes(path: string, { storedName, type }: StoredTensor, columns: number): number {
+  const { block, bytes } = typeInfo[type];
+  if (columns % block === 0) return (columns / block) * bytes;
+  throw inputError(
+    "tensor-shape",
+    `${path}: tensor ${storedName}: rows of ${columns} do not divide into ${type} blocks of ${block}`,
+  );
+}
 
 /**
  * Widens whole blocks.

@@ -34,11 +34,14 @@ export interface KernelExports {
 }
 
 export interface PlayerOptions {
-  /** Without it, the cores of this process, at most 8. */
+  /** Without it, `defaultThreads`. */
   readonly threads?: number;
   /** For tests and comparisons; without it the fastest that runs here. */
   readonly variant?: Variant;
 }
+
+/** The cores of this process, at most 8: more would wait for memory. */
+export const defaultThreads = (host: Pick<Host, "cores">): number => Math.min(8, host.cores);
 
 /** What a play of a training graph may say besides. */
 export interface Batch {
@@ -84,7 +87,7 @@ export class WasmPlayer {
       throw failure("no-simd", "this JavaScript engine has no WebAssembly SIMD", "Use Node ≥ 20 or a current browser.");
     }
     const variant = options.variant ?? bestVariant();
-    const threads = variant.threads ? (options.threads ?? Math.min(8, host.cores)) : 1;
+    const threads = variant.threads ? (options.threads ?? defaultThreads(host)) : 1;
     if (!Number.isInteger(threads) || threads < 1 || threads > 64) {
       throw inputError("threads", `threads: expected a whole number from 1 to 64, got ${threads}`);
     }

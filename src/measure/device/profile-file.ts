@@ -1,12 +1,13 @@
 /** Where profiles are kept: one file for each machine and build of the kernels, in the user's cache folder. */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { availableParallelism, cpus } from "node:os";
+import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { cacheFolder } from "../../cache-folder.ts";
 import type { Host } from "../../engine/wasm/host.ts";
 import { bestVariant, variantName } from "../../engine/wasm/variant.ts";
 import { inputError } from "../../errors.ts";
+import { processorName } from "../../machine.ts";
 import { writeReport } from "../../report/write-report.ts";
 import { version } from "../../version.ts";
 import { isSystemError } from "../../weights/node-file.ts";
@@ -25,7 +26,7 @@ export async function thisDevice(host: Host): Promise<Device> {
     .update(await host.kernels(build))
     .digest("hex");
   const machine = {
-    processor: cpus()[0]?.model.trim() || "unknown processor",
+    processor: processorName(),
     cores: availableParallelism(),
     arch: process.arch,
     platform: process.platform,
