@@ -122,7 +122,8 @@ describe("gradients by the kernels against float64, for every build; the same bi
           for (const { name, of } of all) {
             for (const [parameter, reference] of expected) {
               const ours = of.get(parameter)!;
-              const bound = 1e-5 * (0.01 + largest(reference));
+              // Where terms of order one cancel, the rounding of the terms is what is left: 2e-7 of f32, and some of them.
+              const bound = 1e-5 * (0.1 + largest(reference));
               expect(worst(ours, reference), `${name}: ${parameter}`).toBeLessThan(bound);
             }
           }
