@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  leastBend,
   matrix,
   played,
   randomValues,
@@ -53,6 +54,7 @@ describe("every rule against central differences in float64", () => {
           const input = played(count, Math.min(tail, count - 1), random);
           const gradients = referenceGradients(graph, trained, values, input);
           const forward = subjectGraph(name, sizes).graph;
+          fc.pre(leastBend(forward, values, input) > 1e-3);
           for (const { name } of trained) {
             const numbers = values.get(name)!;
             for (const i of probes(numbers.length, random)) {

@@ -186,3 +186,14 @@ export function referenceLoss(graph: Graph, values: ReadonlyMap<string, ArrayLik
   const player = new ReferencePlayer(graph, (parameter) => values.get(parameter.name)!);
   return player.output(player.play(input), "loss")[0]![0]!;
 }
+
+/** How near to its bend a ReLU of the graph comes; infinite where there is none. There a slope of differences says nothing. */
+export function leastBend(graph: Graph, values: ReadonlyMap<string, ArrayLike<number>>, input: Played): number {
+  const bends = graph.values.flatMap(({ operation }) => (operation.kind === "relu" ? [operation.a] : []));
+  if (bends.length === 0) return Number.POSITIVE_INFINITY;
+  for (const [i, value] of bends.entries()) graph.output(`bend ${i}`, value);
+  const player = new ReferencePlayer(graph, (parameter) => values.get(parameter.name)!);
+  const played = player.play(input);
+  const numbers = bends.flatMap((_, i) => player.output(played, `bend ${i}`).flatMap((row) => [...row]));
+  return numbers.reduce((least, value) => Math.min(least, Math.abs(value)), Number.POSITIVE_INFINITY);
+}
