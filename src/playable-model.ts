@@ -71,12 +71,15 @@ export class PlayableModel {
     return parametersPlayed(config, this.steps).reduce((sum, p) => sum + parameterBytes(p, store.type(p)), 0);
   }
 
-  /** The weights that the schedule plays, each once, as they lie in memory; views that are good until memory is next taken. */
-  *packedWeights(): Generator<{ readonly name: string; readonly type: StorageType; readonly bytes: Uint8Array }> {
+  /**
+   * The weights that the schedule plays, each once, packed as they are in memory, piece behind piece: the same bytes on any
+   * number of threads. Views that are good until memory is next taken.
+   */
+  *packedWeights(): Generator<{ readonly name: string; readonly type: StorageType; readonly pieces: Uint8Array[] }> {
     const { config, store, adapter } = this.loaded;
     const pairs = adapter?.adapter.pairs.flatMap(({ a, b }) => [a, b]) ?? [];
     for (const parameter of [...parametersPlayed(config, this.steps), ...pairs]) {
-      yield { name: parameter.name, type: store.type(parameter), bytes: store.packed(parameter) };
+      yield { name: parameter.name, type: store.type(parameter), pieces: store.pieces(parameter) };
     }
   }
 

@@ -136,9 +136,9 @@ async function healed(small: Model, whole: Model, text: string, options: DemoOpt
 /** What most of a model's weights are kept as. */
 function usualType(model: Model): WeightType {
   const bytes: Partial<Record<WeightType, number>> = {};
-  for (const { type, bytes: packed } of model.packedWeights()) {
+  for (const { type, pieces } of model.packedWeights()) {
     const name = type === "q4_1" ? "q4" : type;
-    bytes[name] = (bytes[name] ?? 0) + packed.length;
+    for (const piece of pieces) bytes[name] = (bytes[name] ?? 0) + piece.length;
   }
   return (Object.entries(bytes) as [WeightType, number][]).reduce((most, one) => (one[1] > most[1] ? one : most))[0];
 }

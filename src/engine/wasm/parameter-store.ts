@@ -123,12 +123,6 @@ export class ParameterStore {
     return this.find(parameter).address;
   }
 
-  /** As it lies packed in memory: a view that is good until memory is next taken. */
-  packed(parameter: Parameter): Uint8Array {
-    const { type, address } = this.find(parameter);
-    return this.player.bytes(address, parameterBytes(parameter, type));
-  }
-
   /** Writes a vector. */
   writeVector(parameter: Parameter, values: Float32Array): void {
     const { address } = this.find(parameter);
@@ -171,7 +165,10 @@ export class ParameterStore {
     else this.writeRows(parameter, 0, values);
   }
 
-  /** The memory that holds a parameter: of a quantized matrix, a piece for each thread. */
+  /**
+   * The memory that holds a parameter, in the order of its rows: of a quantized matrix, a piece for each thread. Views that are
+   * good until memory is next taken.
+   */
   pieces(parameter: Parameter): Uint8Array[] {
     const { type, address, shares } = this.find(parameter);
     if (!shares) return [this.player.bytes(address, parameterBytes(parameter, type))];

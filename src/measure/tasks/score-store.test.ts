@@ -97,6 +97,32 @@ describe("ScoreStore", () => {
     await Promise.all([tiny.remove(), copy.remove()]);
   });
 
+  it("is named by quantized weights themselves, on however many threads they are shared out", async () => {
+    const tiny = await tinyModel();
+    const weights = join(tiny.path, "model.safetensors");
+    const nameOf = async (threads: number) => {
+      const model = await load(tiny.path, { weights: "q8", threads });
+      const name = scoreFileName(model);
+      await model.dispose();
+      return name;
+    };
+    const name = await nameOf(1);
+    expect(await nameOf(2)).toBe(name);
+    expect(await nameOf(3)).toBe(name);
+    // A sign somewhere in the first tensor, a matrix that is kept quantized: the file begins with its header's length.
+    const bytes = await readFile(weights);
+    const header = Number(bytes.readBigUInt64LE(0));
+    const tensors = JSON.parse(bytes.subarray(8, 8 + header).toString()) as Record<
+      string,
+      { data_offsets: [number, number] }
+    >;
+    const key = Object.keys(tensors).find((tensor) => tensor.endsWith("q_proj.weight"))!;
+    for (let at = 0; at < 64; at++) bytes[8 + header + tensors[key]!.data_offsets[0] + 4 * at + 3]! ^= 0x80;
+    await writeFile(weights, bytes);
+    expect(await nameOf(1)).not.toBe(name);
+    await tiny.remove();
+  });
+
   it("has another name with an adapter", async () => {
     const nameOf = async (options: Parameters<typeof load>[1] = {}) => {
       const model = await load("test/fixtures/models/llama-gqa", options);

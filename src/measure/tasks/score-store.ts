@@ -74,10 +74,12 @@ export class ScoreStore {
 export function scoreFileName(model: PlayableModel): string {
   const { config, schedule, cache, adapterScale } = model;
   const hash = createHash("sha256").update(JSON.stringify([version, config, schedule, cache, adapterScale]));
-  for (const { name, type, bytes } of model.packedWeights()) {
+  for (const { name, type, pieces } of model.packedWeights()) {
     hash.update(JSON.stringify([name, type]));
-    // Memory that threads share is copied, a piece at a time: the hash would refuse it.
-    for (let at = 0; at < bytes.length; at += PIECE) hash.update(bytes.slice(at, at + PIECE));
+    // Memory that threads share is copied, a little at a time: the hash would refuse it.
+    for (const bytes of pieces) {
+      for (let at = 0; at < bytes.length; at += PIECE) hash.update(bytes.slice(at, at + PIECE));
+    }
   }
   return `scores-${hash.digest("hex").slice(0, 16)}.jsonl`;
 }
