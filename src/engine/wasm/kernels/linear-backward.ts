@@ -60,10 +60,9 @@ function addStore8(y: usize, from: usize, a: v128, b: v128): void {
   v128.store(y, b, 16);
 }
 
-/** Eight rows of dW by six columns; the terms of a sum stand `stride` apart in x, its columns side by side. */
-function outer6(x: usize, stride: usize, panel: usize, count: i32, y: usize, from: usize): void {
-  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0;
-  let b0 = a0, b1 = a0, b2 = a0, b3 = a0, b4 = a0, b5 = a0;
+/** Eight rows of dW by four columns; the terms of a sum stand `stride` apart in x, its columns side by side. */
+function outer4(x: usize, stride: usize, panel: usize, count: i32, y: usize, from: usize): void {
+  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
   for (const end = panel + (<usize>count << 6); panel < end; panel += 64, x += stride) {
     const da = v128.load(panel), db = v128.load(panel, 16);
     let v = v128.load32_splat(x);
@@ -78,35 +77,11 @@ function outer6(x: usize, stride: usize, panel: usize, count: i32, y: usize, fro
     v = v128.load32_splat(x, 12);
     a3 = madd(v, da, a3);
     b3 = madd(v, db, b3);
-    v = v128.load32_splat(x, 16);
-    a4 = madd(v, da, a4);
-    b4 = madd(v, db, b4);
-    v = v128.load32_splat(x, 20);
-    a5 = madd(v, da, a5);
-    b5 = madd(v, db, b5);
   }
   addStore8(y, from, a0, b0);
   addStore8(y + 64, from ? from + 64 : 0, a1, b1);
   addStore8(y + 128, from ? from + 128 : 0, a2, b2);
   addStore8(y + 192, from ? from + 192 : 0, a3, b3);
-  addStore8(y + 256, from ? from + 256 : 0, a4, b4);
-  addStore8(y + 320, from ? from + 320 : 0, a5, b5);
-}
-
-/** Eight rows by two columns: what six leave of a multiple of 32. */
-function outer2(x: usize, stride: usize, panel: usize, count: i32, y: usize, from: usize): void {
-  let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
-  for (const end = panel + (<usize>count << 6); panel < end; panel += 64, x += stride) {
-    const da = v128.load(panel), db = v128.load(panel, 16);
-    let v = v128.load32_splat(x);
-    a0 = madd(v, da, a0);
-    b0 = madd(v, db, b0);
-    v = v128.load32_splat(x, 4);
-    a1 = madd(v, da, a1);
-    b1 = madd(v, db, b1);
-  }
-  addStore8(y, from, a0, b0);
-  addStore8(y + 64, from ? from + 64 : 0, a1, b1);
 }
 
 /**
@@ -123,12 +98,10 @@ export function linearWeight(i: usize, thread: i32, threads: i32): void {
       const count = min(DEPTH, rows - m);
       for (let r = 0; r < count; r++) memory.copy(panel + (<usize>r << 6), dy + <usize>(m + r) * dyStride + (<usize>g << 6), 64);
       const xm = x + <usize>m * xStride;
-      for (let k = 0, step = 6; k < K; k += step) {
-        if (k + 6 > K) step = 2;
+      for (let k = 0; k < K; k += 4) {
         const at = (<usize>g * <usize>K + <usize>k) << 6, xk = xm + (<usize>k << 2);
         for (let half: usize = 0; half < 64; half += 32) {
-          if (step == 6) outer6(xk, xStride, panel + half, count, dw + at + half, from ? from + at + half : 0);
-          else outer2(xk, xStride, panel + half, count, dw + at + half, from ? from + at + half : 0);
+          outer4(xk, xStride, panel + half, count, dw + at + half, from ? from + at + half : 0);
         }
       }
       from = dw;
