@@ -6,14 +6,35 @@
  * forward kernels want the rows of a matrix. dW = dyᵀ x, 16 of its rows at a time, is written as f32 weights lie.
  */
 import { rowCount, sliceColumns } from "./control";
-import { tableRow, unpackColumns } from "./embed";
+import { F32, tableRow, unpackColumns } from "./embed";
 import { TILE, gemm, gemv } from "./linear-float";
-import { madd } from "./simd";
+import { madd, transpose4 } from "./simd";
 
 /** Terms of a sum that a panel holds; a longer one is continued with the next panel. */
 const DEPTH = 256;
 /** Bytes of 16 columns of a panel. */
 const HALF: usize = 16 * DEPTH * 4;
+
+/** 16 numbers. `memory.copy` is a call out of wasm, as long as the 64 multiply-adds that they are copied for. */
+// @ts-ignore: decorator
+@inline
+function copy64(from: usize, to: usize): void {
+  const a = v128.load(from), b = v128.load(from, 16), c = v128.load(from, 32), d = v128.load(from, 48);
+  v128.store(to, a);
+  v128.store(to, b, 16);
+  v128.store(to, c, 32);
+  v128.store(to, d, 48);
+}
+
+/** `rows` rows, whole groups of 16, by 32 columns of f32 weights that begin at `w`, to a panel. */
+function turnColumns(w: usize, K: i32, rows: i32, panel: usize): void {
+  for (let r = 0; r < rows; r += 16, w += <usize>K << 6, panel += 1024) {
+    for (let k: usize = 0; k < 32; k += 4) {
+      const from = w + (k << 6), to = panel + (k >> 4) * HALF + ((k & 15) << 2);
+      for (let four: usize = 0; four < 4; four++) transpose4(from + (four << 4), 64, to + (four << 8), 64);
+    }
+  }
+}
 
 /**
  * dx = dy W (+ plus). Arguments: dy, w, type, plus, dx, N (padded rows of W), K (padded columns), dy stride, dx stride, panels,
@@ -29,10 +50,13 @@ export function linearInput(i: usize, thread: i32, threads: i32): void {
     let from = plus;
     for (let n = 0; n < N; n += DEPTH) {
       const count = min(DEPTH, N - n);
-      for (let r = 0; r < count; r++) {
-        unpackColumns(type, w, n + r, K, k, k + 32, row);
-        memory.copy(panel + (<usize>r << 6), row, 64);
-        memory.copy(panel + HALF + (<usize>r << 6), row + 64, 64);
+      if (type == F32) turnColumns(w + ((<usize>n * <usize>K + (<usize>k << 4)) << 2), K, count, panel);
+      else {
+        for (let r = 0; r < count; r++) {
+          unpackColumns(type, w, n + r, K, k, k + 32, row);
+          copy64(row, panel + (<usize>r << 6));
+          copy64(row + 64, panel + HALF + (<usize>r << 6));
+        }
       }
       const x = dy + (<usize>n << 2);
       for (let half: usize = 0; half < 2; half++) {
@@ -96,7 +120,7 @@ export function linearWeight(i: usize, thread: i32, threads: i32): void {
     let from = plus;
     for (let m = 0; m < rows; m += DEPTH) {
       const count = min(DEPTH, rows - m);
-      for (let r = 0; r < count; r++) memory.copy(panel + (<usize>r << 6), dy + <usize>(m + r) * dyStride + (<usize>g << 6), 64);
+      for (let r = 0; r < count; r++) copy64(dy + <usize>(m + r) * dyStride + (<usize>g << 6), panel + (<usize>r << 6));
       const xm = x + <usize>m * xStride;
       for (let k = 0; k < K; k += 4) {
         const at = (<usize>g * <usize>K + <usize>k) << 6, xk = xm + (<usize>k << 2);
