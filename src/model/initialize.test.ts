@@ -33,6 +33,14 @@ describe("first weights", () => {
     expect(new Set(values("model.layers.0.self_attn.q_proj.bias"))).toEqual(new Set([0]));
   });
 
+  it("are the same in a room that others were written to", () => {
+    const room = new Float32Array(300 * 64).fill(7);
+    for (const parameter of parametersPlayed(config, played)) {
+      const alone = initialValues(parameter, played, { seed: 1 });
+      expect(initialValues(parameter, played, { seed: 1, room })).toEqual(alone);
+    }
+  });
+
   it("are smaller where they write into the residual stream, by the played depth", () => {
     for (const name of ["model.layers.0.self_attn.o_proj.weight", "model.layers.1.mlp.down_proj.weight"]) {
       expect(Math.abs(deviation(values(name)) / (0.02 / Math.sqrt(8)) - 1)).toBeLessThan(0.05);
