@@ -67,11 +67,17 @@ function firstDropped(steps) {
 
 /** [name, options of shrink for so many layers fewer, options of heal] */
 const methods = [
-  ["angular", (n) => ["--by", "angular", "--drop", n, "--text", learn]],
-  ["deepest", (n) => ["--by", "deepest", "--drop", n]],
-  ["deepest-last3", (n) => ["--by", "deepest", "--drop", n], lastThree],
+  ["replace", (n) => ["--by", "replace", "--updates", "200", "--windows", "256", "--drop", n, "--text", learn]],
   ["influence", (n) => ["--by", "influence", "--recompute", "--drop", n, "--text", learn]],
+  [
+    "perplexity",
+    (n) =>
+      n === 9
+        ? ["--by", "perplexity", "--windows", "8", "--drop", n, "--text", learn]
+        : ["--schedule", firstDropped(n)],
+  ],
   ["taylor", (n) => ["--by", "taylor", "--drop", n, "--text", learn]],
+  ["angular", (n) => ["--by", "angular", "--drop", n, "--text", learn]],
   [
     "width",
     (n) => [
@@ -85,17 +91,11 @@ const methods = [
       learn,
     ],
   ],
-  ["tie", (n) => ["--by", "tie", "--init", "average", "--to", pairs(n)]],
+  ["deepest-last3", (n) => ["--by", "deepest", "--drop", n], lastThree],
   ["collapse", (n) => ["--by", "collapse", "--drop", n, "--text", learn]],
+  ["tie", (n) => ["--by", "tie", "--init", "average", "--to", pairs(n)]],
+  ["deepest", (n) => ["--by", "deepest", "--drop", n]],
   ["collapse-formula", (n) => ["--by", "collapse", "--merge", "formula", "--drop", n, "--text", learn]],
-  ["replace", (n) => ["--by", "replace", "--updates", "200", "--windows", "256", "--drop", n, "--text", learn]],
-  [
-    "perplexity",
-    (n) =>
-      n === 9
-        ? ["--by", "perplexity", "--windows", "8", "--drop", n, "--text", learn]
-        : ["--schedule", firstDropped(n)],
-  ],
 ];
 
 const jobs = [
