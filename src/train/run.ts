@@ -175,8 +175,9 @@ function newLearner(
   const group = parameterOptions(planned.trained, training.weightDecay, training.groups, path);
   const learner = new Learner(player, store, planned, { beta1, beta2, epsilon: training.epsilon, group });
   const deviation = json.initializer_range as number;
+  const room = new Float32Array(Math.max(...learner.trained.map(({ rows, columns }) => rows * columns)));
   for (const parameter of learner.trained) {
-    learner.writeParameter(parameter, initialValues(parameter, steps, { seed: training.seed, deviation }));
+    learner.writeParameter(parameter, initialValues(parameter, steps, { seed: training.seed, deviation, room }));
   }
   return { learner, store };
 }
