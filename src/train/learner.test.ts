@@ -336,6 +336,8 @@ it.each(optimizers)("takes the memory that the plan says, and gives it back, %s"
   expect(taken / planned.memory.total).toBeLessThan(1.02);
   expect(describeLearner(planned)).toContain(`in all       ${(planned.memory.total / 1e6).toFixed(2)} MB`);
   expect(describeLearner(planned)).toContain("4 × 64 tokens at once");
+  const moments = { adamw: "two moments for each", muon: "a moment for each number of attention" };
+  expect(describeLearner(planned)).toContain(moments[optimizer]);
   learner.dispose();
   store.dispose();
   const again = new Learner(player, new ParameterStore(player), planned);
