@@ -12,7 +12,7 @@ import {
   loadEdited,
 } from "./load-checkpoint.ts";
 import type { Exported, ExportOptions } from "./model/export-gguf.ts";
-import { refuseStepDependent } from "./model/relaxed.ts";
+import { refuseStepDependent, relaxedAdapter } from "./model/relaxed.ts";
 import type { SaveOptions } from "./model/save-model.ts";
 import { PlayableModel } from "./playable-model.ts";
 import type { HealResult } from "./train/heal.ts";
@@ -74,10 +74,36 @@ export class Model extends PlayableModel {
 
   /**
    * The model that `edit` makes of this one's checkpoint, playing `schedule`. Only the weights that change are loaded; the
-   * others are shared with this model.
+   * others are shared with this model. Throws `step-dependent` where blocks are to change of a model whose steps are more than its blocks.
    */
   async edited(edit: Edit, schedule: string, options: Pick<LoadOptions, "onProgress" | "signal"> = {}): Promise<Model> {
-    refuseStepDependent(this.config, "blocks cannot be made of its blocks");
+    const checked: Edit = (source) => {
+      const changed = edit(source);
+      if (changed.config !== source.config) refuseStepDependent(this.config, "blocks cannot be made of its blocks");
+      return changed;
+    };
+    return this.loadEdited(checked, schedule, options);
+  }
+
+  /**
+   * A model that computes the same by blocks alone: where shared blocks differ by step (model/relaxed.ts), each step gets a
+   * block of its own, W + s · B A, and any tool can play it. Any other model: itself.
+   */
+  async unrelaxed(options: Pick<LoadOptions, "onProgress" | "signal"> = {}): Promise<Model> {
+    const adapter = relaxedAdapter(this.config, this.steps);
+    if (!adapter) return this;
+    const { mergeAdapter, storedValues } = await import("./model/merge-adapter.ts");
+    const checkpoint = await this.open();
+    const values = await storedValues(checkpoint, adapter).finally(() => checkpoint.close());
+    const { edit, schedule } = mergeAdapter(this.config, this.steps, { adapter, values });
+    return this.loadEdited(edit, schedule, options);
+  }
+
+  private async loadEdited(
+    edit: Edit,
+    schedule: string,
+    options: Pick<LoadOptions, "onProgress" | "signal">,
+  ): Promise<Model> {
     const { loaded, steps } = await loadEdited(this.loaded, await this.open(), edit, { ...options, schedule });
     return new Model(loaded, steps);
   }

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { logOf, type TinyRun, tinyRun } from "../src/train/run.testing.ts";
@@ -61,14 +61,17 @@ it("goes on after kill -9 at any moment with the same losses and the same model,
   expect(a!.equals(b!)).toBe(true);
 }, 120_000);
 
-it("saves at Ctrl-C and says how to go on", async () => {
+it("refuses a second process in its folder; saves at Ctrl-C and says how to go on", async () => {
   const file = await tiny.file("stopped", { steps: 100_000 });
   const { child, ended } = train(file, "-o", tiny.path("stopped"));
   while ((await lines(tiny.path("stopped"))) < 5) await new Promise((resolve) => setTimeout(resolve, 1));
+  const second = await train(file, "-o", tiny.path("stopped"), "--resume").ended;
+  expect(second).toMatchObject({ code: 2, err: expect.stringContaining(`is in use by process ${child.pid}, since`) });
   child.kill("SIGINT");
   const { code, err } = await ended;
   expect(code).toBe(130);
   expect(err).toMatch(
     /error: Interrupted after step \d+ of 100000, which is saved\nhelp: The same command with --resume/,
   );
+  expect((await readdir(tiny.path("stopped"))).filter((name) => name.includes("lock"))).toEqual([]);
 });

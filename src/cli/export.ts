@@ -32,18 +32,24 @@ export const command = defineRefrainCommand({
     }
     await withModel(values.model, { ...values, context: undefined }, { signal, onProgress }, async (model) => {
       await requireReplaceable(out, model.path, overwrite);
-      const written = await model.export(out, { weights, unrolled, overwrite, signal, onProgress });
-      const verification = await verifyExported(model, out, { weights, threads, signal, onProgress });
-      output.result(
-        { out, plays: model.schedule, unrolled, ...written, verification },
-        [
-          `${out} plays "${model.schedule}" of ${values.model}${unrolled ? ", unrolled" : ""}. ${describe(model.steps, model.config.blocks)}`,
-          sizes(written),
-          ...notes(written),
-          checked(verification),
-          `Next: refrain run ${quoted(out)} "Once upon a time"`,
-        ].join("\n\n"),
-      );
+      const source = await model.unrelaxed({ signal, onProgress });
+      try {
+        const written = await source.export(out, { weights, unrolled, overwrite, signal, onProgress });
+        const verification = await verifyExported(source, out, { weights, threads, signal, onProgress });
+        output.result(
+          { out, plays: model.schedule, unrolled, ...written, verification },
+          [
+            `${out} plays "${model.schedule}" of ${values.model}${unrolled ? ", unrolled" : ""}. ${describe(model.steps, model.config.blocks)}`,
+            sizes(written),
+            ...notes(written),
+            ...(source === model ? [] : ["Its shared blocks differed by step: each step has a block of its own now."]),
+            checked(verification),
+            `Next: refrain run ${quoted(out)} "Once upon a time"`,
+          ].join("\n\n"),
+        );
+      } finally {
+        if (source !== model) await source.dispose();
+      }
     });
   },
 });

@@ -13,6 +13,7 @@ import type { Healed, HealOptions, Teacher } from "../train/heal-options.ts";
 import { healRecord } from "../train/heal-record.ts";
 import { removeHealState, requireNoHealState } from "../train/heal-state.ts";
 import { verifyAdapter } from "../train/verify-adapter.ts";
+import { whileWriting } from "../weights/lock.ts";
 import { requireFreeAdapter, writePeft } from "../weights/peft.ts";
 import type { CommandContext } from "./define.ts";
 import { withModel } from "./model.ts";
@@ -98,19 +99,29 @@ export interface HealingRequest {
   readonly merge: boolean;
 }
 
-export async function runHealing(
-  request: HealingRequest,
-  values: Values,
-  { output, signal, onProgress }: Pick<CommandContext, "output" | "signal" | "onProgress">,
-): Promise<void> {
-  const { command, merge } = request;
-  const { overwrite, resume, threads } = values;
+type Context = Pick<CommandContext, "output" | "signal" | "onProgress">;
+
+export async function runHealing(request: HealingRequest, values: Values, context: Context): Promise<void> {
+  const { command } = request;
   if (values.out === undefined) {
     throw inputError("option-missing", `refrain ${command}: -o OUT is missing`, "Name a new folder.");
   }
   const out = values.out.replace(/(?<=.)[/\\]+$/, "");
   const options = healOptions(request, values);
   const file = await readText(needText(values.text, command));
+  await whileWriting(out, () => healTo(out, request, options, file, values, context));
+}
+
+async function healTo(
+  out: string,
+  request: HealingRequest,
+  options: HealOptions,
+  file: TextFile,
+  values: Values,
+  { output, signal, onProgress }: Context,
+): Promise<void> {
+  const { merge } = request;
+  const { overwrite, resume, threads } = values;
   const state = `${out}.heal`;
   if (!resume) await requireNoHealState(state);
   await withModel(

@@ -21,6 +21,7 @@ import { runMethod } from "../shrink/run-method.ts";
 import { carryOut, requireFree, type Written, writeAndVerify } from "../shrink/shrink.ts";
 import { readText } from "../text/read-text.ts";
 import type { HealRecord } from "../train/heal-record.ts";
+import { whileWriting } from "../weights/lock.ts";
 import { fitOption, speedOption } from "./budget-options.ts";
 import { defineRefrainCommand } from "./define.ts";
 import { methodOptions, valuesOf } from "./method-options.ts";
@@ -93,7 +94,8 @@ export const command = defineRefrainCommand({
       (chooses && by.calibration) || values.heal !== undefined
         ? await readText(needText(values.text, `shrink --by ${by.name}`))
         : undefined;
-    await withModel(values.model, { ...values, context: undefined }, { signal, onProgress }, async (model) => {
+    const opened = { ...values, context: undefined };
+    const shrink = async (model: Model) => {
       await requireFree(model, out, overwrite);
       const request = { method: by, values: own, amount: amountOf(values), text: file, out };
       const { window, windows, weights = "file" } = values;
@@ -138,7 +140,8 @@ export const command = defineRefrainCommand({
       } finally {
         await written.dispose();
       }
-    });
+    };
+    await whileWriting(out, () => withModel(values.model, opened, { signal, onProgress }, shrink));
   },
 });
 

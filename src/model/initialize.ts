@@ -17,16 +17,19 @@ export interface InitializeOptions {
   readonly seed: number;
   /** Standard deviation of the weights; 0.02. */
   readonly deviation?: number;
+  /** Numbers to write to, at least as many as the parameter has: else each parameter's are garbage until they are collected. */
+  readonly room?: Float32Array;
 }
 
 /** First values of a parameter, row-major [rows, columns]. The same seed gives the same whatever other parameters there are. */
 export function initialValues(
   parameter: Parameter,
   steps: Steps,
-  { seed, deviation = 0.02 }: InitializeOptions,
+  { seed, deviation = 0.02, room }: InitializeOptions,
 ): Float32Array {
   const { name, kind, part, rows, columns } = parameter;
-  const values = new Float32Array(rows * columns);
+  const count = rows * columns;
+  const values = room ? room.subarray(0, count).fill(0) : new Float32Array(count);
   if (isRecurrent(parameter)) return initialRecurrence(parameter);
   if (kind === "vector") return name.endsWith(".bias") || part !== "norm" ? values : values.fill(1);
   if (name.includes(".lora_B.")) return values;

@@ -19,6 +19,16 @@ export interface BoundAdapter {
   readonly values: AdapterValues;
 }
 
+/** The numbers of an adapter that stands in a model's own file (relaxed.ts). */
+export async function storedValues(checkpoint: Checkpoint, { pairs }: Adapter): Promise<AdapterValues> {
+  const values = new Map<string, Float32Array>();
+  for (const parameter of pairs.flatMap(({ a, b }) => [a, b])) {
+    const tensor = findTensor(checkpoint, parameter);
+    values.set(parameter.name, await storedRows(checkpoint, tensor, 0, parameter.rows));
+  }
+  return values;
+}
+
 /** How a checkpoint becomes the merged one, and what that plays: where pairs belong to steps, each step gets a block of its own. */
 export function mergeAdapter(
   config: ModelConfig,

@@ -43,8 +43,11 @@ export function refuseOtherThan(config: ModelConfig, own: Steps, steps: Steps): 
 /** Throws `step-dependent` where something cannot be done because what a step computes is not its block's affair alone. */
 export function refuseStepDependent({ relaxed, recurrence }: ModelConfig, what: string): void {
   if (relaxed === undefined && recurrence === undefined) return;
-  const [key, why] = relaxed
-    ? ["relaxed", "its shared blocks differ by step"]
-    : ["recurrence", "its loop reads what stands before it"];
-  throw inputError("step-dependent", `${why}, so ${what}`, `Take a model without refrain.${key} in its config.json.`);
+  const [why, help] = relaxed
+    ? [
+        "its shared blocks differ by step",
+        "`refrain shrink --schedule … --unrolled`, with its own schedule, writes a model with a block for each step.",
+      ]
+    : ["its loop reads what stands before it", "Take a model without refrain.recurrence in its config.json."];
+  throw inputError("step-dependent", `${why}, so ${what}`, help);
 }

@@ -2,11 +2,12 @@
  * Trains every arm of an experiment with every seed, on equal tokens. What is done is kept in `results.json` after each
  * run, and a run that was stopped goes on from its own checkpoint: a day's work survives a night.
  */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { inputError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
+import { whileLocked } from "../weights/lock.ts";
 import { isSystemError } from "../weights/node-file.ts";
 import { replaceText } from "../weights/replace-file.ts";
 import type { Arm, Experiment } from "./experiment.ts";
@@ -51,12 +52,19 @@ const resultsSchema = v.object({
   outcomes: v.array(v.object({ arm: v.string(), seed: v.number(), loss: v.number(), seconds: v.number() })),
 });
 
-/** Seeds are the outer loop: after the first, every arm has been seen once. Errors: `other-conditions`, and those of `train`. */
-export async function runExperiment(
+/**
+ * Seeds are the outer loop: after the first, every arm has been seen once. Errors: `other-conditions`, `output-busy` where another
+ * process works in the folder, and those of `train`.
+ */
+export async function runExperiment(experiment: Experiment, options: RunOptions): Promise<readonly Outcome[]> {
+  const { out } = options;
+  return whileLocked({ folder: out, name: "reproduce", what: out }, () => runLocked(experiment, options));
+}
+
+async function runLocked(
   experiment: Experiment,
   { out, seeds, conditions, train, onProgress }: RunOptions,
 ): Promise<readonly Outcome[]> {
-  await mkdir(out, { recursive: true });
   const outcomes = [...(await resultsOf(out, conditions))];
   const runs = Array.from({ length: seeds }, (_, seed) => experiment.arms.map((arm) => ({ arm, seed }))).flat();
   for (const [i, { arm, seed }] of runs.entries()) {

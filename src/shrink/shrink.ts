@@ -67,9 +67,14 @@ export async function writeAndVerify(
 ): Promise<Written> {
   await requireFree(model, folder, overwrite);
   const extraFiles = { ...files, "shrink.json": `${JSON.stringify(record, null, 2)}\n` };
-  await model.save(folder, { unrolled, overwrite, extraFiles, signal, onProgress });
-  const verification = await verifyWritten(model, folder, { threads, signal, onProgress });
-  return { verification, bytes: { source: await tensorBytes(model.path), written: await tensorBytes(folder) } };
+  const source = unrolled ? await model.unrelaxed({ signal, onProgress }) : model;
+  try {
+    await source.save(folder, { unrolled, overwrite, extraFiles, signal, onProgress });
+    const verification = await verifyWritten(source, folder, { threads, signal, onProgress });
+    return { verification, bytes: { source: await tensorBytes(model.path), written: await tensorBytes(folder) } };
+  } finally {
+    if (source !== model) await source.dispose();
+  }
 }
 
 async function tensorBytes(path: string): Promise<number> {

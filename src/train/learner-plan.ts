@@ -32,8 +32,13 @@ export interface LearnerMemory {
   readonly caches: number;
   /** What kernels work in, rotary tables, tokens and programs. */
   readonly working: number;
+  /** What the JavaScript engine takes for the kernels and for each thread besides the first: measured, not known. */
+  readonly runtime: number;
   readonly total: number;
 }
+
+/** Under Node 20: compiled kernels; a worker's heap and stacks. */
+const RUNTIME = { kernels: 2e6, worker: 10e6 };
 
 export interface LearnerPlan {
   readonly limits: LearnerLimits;
@@ -80,6 +85,7 @@ export function planLearner(graph: Graph, limits: LearnerLimits): LearnerPlan {
       [...tables].reduce((sum, table) => sum + table.byteLength, 0) +
       2 * rows * 4 +
       programBytes(planned),
+    runtime: RUNTIME.kernels + (threads - 1) * RUNTIME.worker,
   };
   const total = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
   return { limits, plan: planned, trained, memory: { ...parts, total }, classes };
@@ -96,6 +102,7 @@ export function describeLearner({ limits, plan, trained, memory }: LearnerPlan):
     `activations  ${mb(memory.activations)}  ${sequences} × ${length} tokens at once; ${mb(plan.unsharedActivationBytes)} without reuse`,
     `caches       ${mb(memory.caches)}  keys and values`,
     `working      ${mb(memory.working)}  ${threads === 1 ? "1 thread" : `${threads} threads`}`,
+    `runtime      ${mb(memory.runtime)}  the JavaScript engine's, about`,
     `in all       ${mb(memory.total)}`,
   ].join("\n");
 }
@@ -109,7 +116,7 @@ export function refuseLearnerIfTooLarge(
   const addressSpace = 2 ** 32;
   const gb = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
   const what = `training ${limits.sequences} × ${limits.length} tokens at once takes ${gb(memory.total)}`;
-  if (memory.total > addressSpace) {
+  if (memory.total - memory.runtime > addressSpace) {
     throw inputError("too-large", `${what}, more than the ${gb(addressSpace)} that WebAssembly can address`, help);
   }
   if (memory.total > availableMemory) {

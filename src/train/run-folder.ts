@@ -3,11 +3,10 @@
  * `checkpoint.safetensors` and `tokens/`. It is only ever gone on with by the same training file.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { inputError, RefrainError } from "../errors.ts";
-import { explainWriteError } from "../weights/disk.ts";
-import { isSystemError, readJsonObject } from "../weights/node-file.ts";
+import { readJsonObject } from "../weights/node-file.ts";
 import { replaceText } from "../weights/replace-file.ts";
 import type { TrainingConfig } from "./config.ts";
 
@@ -31,16 +30,12 @@ export function configHash(config: TrainingConfig): string {
 }
 
 /**
- * Makes the folder of a new run, or checks that of one that goes on. Throws `output-exists`, `run-missing`, `run-finished`, and
+ * Begins a run in a folder, or checks the one that goes on. Throws `output-exists`, `run-missing`, `run-finished`, and
  * `run-config` where the run began with another training file.
  */
 export async function openRunFolder(folder: string, config: TrainingConfig, resume: boolean): Promise<void> {
   const files = runFiles(folder);
-  const names = await readdir(folder).catch((error: unknown): string[] => {
-    if (isSystemError(error, "ENOENT")) return [];
-    if (isSystemError(error, "ENOTDIR")) throw inputError("output-exists", `${folder} is a file, expected a folder`);
-    throw error;
-  });
+  const names = await readdir(folder);
   const kept = await readKept(files.config);
   if (resume) {
     if (kept === undefined) {
@@ -72,12 +67,7 @@ export async function openRunFolder(folder: string, config: TrainingConfig, resu
       unfinished ? "Go on with it: --resume. Or choose another folder." : "Choose another folder.",
     );
   }
-  try {
-    await mkdir(folder, { recursive: true });
-    await replaceText(files.config, `${JSON.stringify(keptConfig(config), null, 2)}\n`);
-  } catch (error) {
-    throw explainWriteError(error, folder, 0);
-  }
+  await replaceText(files.config, `${JSON.stringify(keptConfig(config), null, 2)}\n`);
 }
 
 /** What a run only needs until it is done. */

@@ -11,6 +11,7 @@ import { initialValues } from "../model/initialize.ts";
 import { ropeTable } from "../model/rope.ts";
 import { trainingNetwork } from "../model/training-network.ts";
 import type { OnProgress } from "../progress.ts";
+import { whileLocked } from "../weights/lock.ts";
 import { Windows } from "./batches.ts";
 import type { NewModel, TrainingConfig } from "./config.ts";
 import { parameterOptions } from "./groups.ts";
@@ -54,9 +55,14 @@ export interface RunResult extends Trained {
 
 /**
  * Trains what the file describes and writes the model. Throws what `prepare`, `openRunFolder`, `train` and writing throw;
- * `run-data` where a run would go on with other data.
+ * `run-data` where a run would go on with other data, `output-busy` where another process works in the folder.
  */
 export async function runTraining(config: TrainingConfig, options: RunOptions): Promise<RunResult> {
+  const place = { folder: options.out, name: "train", what: options.out };
+  return whileLocked(place, () => runLocked(config, options));
+}
+
+async function runLocked(config: TrainingConfig, options: RunOptions): Promise<RunResult> {
   const { out, resume = false, signal, onProgress, note } = options;
   await openRunFolder(out, config, resume);
   const files = runFiles(out);
@@ -169,8 +175,9 @@ function newLearner(
   const group = parameterOptions(planned.trained, training.weightDecay, training.groups, path);
   const learner = new Learner(player, store, planned, { beta1, beta2, epsilon: training.epsilon, group });
   const deviation = json.initializer_range as number;
+  const room = new Float32Array(Math.max(...learner.trained.map(({ rows, columns }) => rows * columns)));
   for (const parameter of learner.trained) {
-    learner.writeParameter(parameter, initialValues(parameter, steps, { seed: training.seed, deviation }));
+    learner.writeParameter(parameter, initialValues(parameter, steps, { seed: training.seed, deviation, room }));
   }
   return { learner, store };
 }

@@ -8,7 +8,7 @@ import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { inputError } from "../errors.ts";
 import { type Disk, explainWriteError, interrupted, realDisk, requireSpace } from "./disk.ts";
-import { isSystemError } from "./node-file.ts";
+import { isAlive, isSystemError } from "./node-file.ts";
 import { syncFolder } from "./replace-file.ts";
 
 export interface AtomicFolderOptions {
@@ -92,24 +92,17 @@ async function removeStale(target: string): Promise<void> {
   const parent = dirname(target);
   for (const name of await readdir(parent)) {
     const [, kind, pid] = /\.(partial|replaced)-(\d+)$/.exec(name) ?? [];
-    if (name !== `.${basename(target)}.${kind}-${pid}` || isAlive(Number(pid))) continue;
+    if (name !== `.${basename(target)}.${kind}-${pid}` || isOther(Number(pid))) continue;
     if (kind === "replaced" && !existsSync(target)) await rename(join(parent, name), target);
     else await rm(join(parent, name), { recursive: true, force: true });
   }
 }
 
 /** A folder with our own number was left by another process, or we would be guarding it and never have come here. */
-function isAlive(pid: number): boolean {
-  if (pid === process.pid) return false;
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return isSystemError(error, "EPERM");
-  }
-}
+const isOther = (pid: number): boolean => pid !== process.pid && isAlive(pid);
 
 /** Removes the folders from `deepest` up to `top` that this process made, unless somebody has put something in. */
-async function removeEmpty(deepest: string, top: string): Promise<void> {
+export async function removeEmpty(deepest: string, top: string): Promise<void> {
   for (let folder = deepest; folder.startsWith(top); folder = dirname(folder)) {
     if (
       !(await rmdir(folder).then(

@@ -1,4 +1,4 @@
-/** Files on disk as byte sources, and small JSON files: the rim of this folder towards Node. */
+/** Files on disk as byte sources, small JSON files, and who else is there: the rim of this folder towards Node. */
 import { type FileHandle, open } from "node:fs/promises";
 import { inputError, RefrainError } from "../errors.ts";
 import type { ByteSource } from "./byte-source.ts";
@@ -58,6 +58,15 @@ export async function readJsonObject(path: string, maxBytes: number): Promise<Re
 /** True where `error` is the system's, with one of these codes. */
 export function isSystemError(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && "code" in error && codes.includes(String(error.code));
+}
+
+/** Whether there is a process of this number. */
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return isSystemError(error, "EPERM");
+  }
 }
 
 async function fill(handle: FileHandle, path: string, target: Uint8Array, begin: number): Promise<void> {

@@ -48,12 +48,15 @@ function* uniform(seed) {
   }
 }
 
-/** First weights, tensor by tensor: norms 1, all else within ±0.035 (a deviation of 0.02). */
-export function* firstWeights() {
+/**
+ * First weights, tensor by tensor: norms 1, all else within ±0.035 (a deviation of 0.02). Who copies them at once may give
+ * the `room` for one after the other.
+ */
+export function* firstWeights(room) {
   const random = uniform(1);
   for (const [name, of] of Object.entries(tensors)) {
     const count = of.reduce((product, size) => product * size);
-    const values = new Float32Array(count).fill(1);
+    const values = (room?.subarray(0, count) ?? new Float32Array(count)).fill(1);
     if (of.length === 2) for (let i = 0; i < count; i++) values[i] = 0.07 * (random.next().value - 0.5);
     yield [name, values, of];
   }

@@ -41,7 +41,8 @@ export async function open({ threads }) {
   const group = ({ kind }) => ({ decay: kind === "matrix" ? decay : 0 });
   const learner = new Learner(player, store, planned, { beta1, beta2, epsilon, group });
   const parameters = new Map(learner.trained.map((parameter) => [parameter.name, parameter]));
-  for (const [name, values] of firstWeights()) learner.writeParameter(parameters.get(name), values);
+  const room = new Float32Array(Math.max(...learner.trained.map(({ rows, columns }) => rows * columns)));
+  for (const [name, values] of firstWeights(room)) learner.writeParameter(parameters.get(name), values);
   const step = () => {
     const loss = learner.accumulate(tokens, targets);
     learner.update({ rate, clip });

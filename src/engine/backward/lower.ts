@@ -10,10 +10,14 @@ const stride = (value: Value): number => padded(value.width) * 4;
 const panels: readonly Word[] = [{ region: "panels" }, { size: "panel" }];
 const scratch: readonly Word[] = [{ region: "scratch" }, { size: "scratch" }];
 
-/** Rows that a panel of `linearInput` and `linearWeight` has, of 32 numbers; a row more to unpack to. */
+/** Rows that a panel of `linearInput` and `linearWeight` has. */
 const DEPTH = 256;
-/** Bytes of a thread's panel, and of the sums behind it: 16 for each row of the play. */
-export const backwardPanelBytes = (rows: number): number => (DEPTH + 1) * 32 * 4 + rows * 16 * 4;
+/**
+ * Bytes of a thread's panels. Of dx = dy W: 32 columns, a row more to unpack to, and behind it the sums, 16 for each row of the
+ * play. Of dW = dyᵀ x: 16 columns of dy and 128 of x.
+ */
+export const backwardPanelBytes = (rows: number): number =>
+  Math.max((DEPTH + 1) * 32 * 4 + rows * 16 * 4, DEPTH * (16 + 128) * 4);
 
 /** Bytes of scratch of each thread for attention's backward pass over `rows` rows: two numbers each. */
 export const backwardScratchBytes = (rows: number): number => 2 * 4 * Math.ceil(rows / 4) * 4;

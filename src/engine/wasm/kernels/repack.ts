@@ -4,19 +4,7 @@
  */
 import { Q4_1_BLOCK, Q4_BLOCK } from "./linear-q4";
 import { Q8_BLOCK } from "./linear-q8";
-
-/** 4 rows of four 32-bit numbers, `stride` bytes apart, become columns `step` bytes apart. */
-// @ts-ignore: decorator
-@inline
-function transpose4(src: usize, stride: usize, dst: usize, step: usize): void {
-  const a = v128.load(src), b = v128.load(src + stride), c = v128.load(src + 2 * stride), d = v128.load(src + 3 * stride);
-  const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
-  const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7), gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-  v128.store(dst, v128.shuffle<i64>(ab, cd, 0, 2));
-  v128.store(dst + step, v128.shuffle<i64>(ab, cd, 1, 3));
-  v128.store(dst + 2 * step, v128.shuffle<i64>(ef, gh, 0, 2));
-  v128.store(dst + 3 * step, v128.shuffle<i64>(ef, gh, 1, 3));
-}
+import { transpose4 } from "./simd";
 
 /**
  * Copies `rows` rows into `scratch`, and zeros behind them up to a multiple of 16. Where `head` is not 0, rows of heads of that

@@ -55,6 +55,19 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
+/** 4 rows of four 32-bit numbers, `stride` bytes apart, become columns `step` bytes apart. */
+// @ts-ignore: decorator
+@inline
+export function transpose4(src: usize, stride: usize, dst: usize, step: usize): void {
+  const a = v128.load(src), b = v128.load(src + stride), c = v128.load(src + 2 * stride), d = v128.load(src + 3 * stride);
+  const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
+  const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7), gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+  v128.store(dst, v128.shuffle<i64>(ab, cd, 0, 2));
+  v128.store(dst + step, v128.shuffle<i64>(ab, cd, 1, 3));
+  v128.store(dst + 2 * step, v128.shuffle<i64>(ef, gh, 0, 2));
+  v128.store(dst + 3 * step, v128.shuffle<i64>(ef, gh, 1, 3));
+}
+
 /** What is kept of the bits of four halves after they have moved to where a float has them. */
 // @ts-ignore: decorator
 @inline
