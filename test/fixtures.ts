@@ -156,7 +156,7 @@ export interface MoveReference {
   readonly sample: Floats;
 }
 
-/** `training.json`, one model: steps of AdamW from the saved weights. */
+/** `training.json`, one model: steps of an optimizer from the saved weights. */
 export interface TrainingReference {
   /** [sequences × length] each; a negative target is ignored. */
   readonly batches: readonly { readonly tokens: readonly number[]; readonly targets: readonly number[] }[];
@@ -239,8 +239,10 @@ export function readSmolLM2TasksReference(): Readonly<Record<string, HarnessTask
 export function readTrainingReference(): {
   readonly settings: TrainingSettings;
   readonly models: Readonly<Record<string, TrainingReference>>;
+  /** The same with Muon for the matrices in the blocks. */
+  readonly muon: Readonly<Record<string, TrainingReference>>;
 } {
-  return readJson("training.json") as { settings: TrainingSettings; models: Record<string, TrainingReference> };
+  return readJson("training.json") as ReturnType<typeof readTrainingReference>;
 }
 
 /** By the name of the small random model. */

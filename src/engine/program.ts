@@ -58,9 +58,11 @@ export function encode(plan: Plan, addresses: Addresses, opcode: (kernel: string
 export interface Call {
   readonly kernel: string;
   readonly words: readonly (number | { readonly float: number })[];
+  /** Threads wait for each other before it. */
+  readonly barrier?: boolean;
 }
 
-/** Calls between which threads do not wait for each other, as a program. */
+/** Calls as a program, for plays of one row. */
 export function encodeCalls(calls: readonly Call[], opcode: (kernel: string) => number): Int32Array {
   const words = new Int32Array((calls.length + 1) * WORDS);
   const floats = new Float32Array(words.buffer);
@@ -68,6 +70,7 @@ export function encodeCalls(calls: readonly Call[], opcode: (kernel: string) => 
   calls.forEach((call, i) => {
     const at = (i + 1) * WORDS;
     words[at] = opcode(call.kernel);
+    words[at + 1] = call.barrier ? FLAG_BARRIER_ONE : 0;
     call.words.forEach((word, j) => {
       if (typeof word === "object") floats[at + 2 + j] = word.float;
       else words[at + 2 + j] = word;

@@ -26,16 +26,23 @@ export interface TrainedPart {
   readonly gradient: number;
 }
 
-/** Both row-major [rows, columns]: the means of the gradients and of their squares. */
+/** All gradients, one behind the other. */
+export interface Gradients {
+  readonly address: number;
+  readonly numbers: number;
+}
+
+/** Both row-major [rows, columns]: the means of the gradients and of their squares; the latter AdamW's only. */
 export interface Moments {
   readonly first: Float32Array;
-  readonly second: Float32Array;
+  readonly second?: Float32Array;
 }
 
 /** Numbers of which the kernel `squares` makes one sum. */
 const CHUNK = 4096;
 
-const sumBytes = (numbers: number): number => Math.ceil(numbers / CHUNK) * 8;
+/** Bytes of the sums that `squares` makes. */
+export const sumBytes = (numbers: number): number => Math.ceil(numbers / CHUNK) * 8;
 const bytesOf = (parameter: Parameter): number => parameterBytes(parameter, "f32");
 const moment = (parameter: Parameter, which: "first" | "second"): Parameter => ({
   ...parameter,
@@ -53,20 +60,15 @@ export class AdamW {
   steps = 0;
   private readonly player: WasmPlayer;
   private readonly parts: readonly (TrainedPart & { readonly first: number; readonly second: number })[];
-  /** All gradients, one behind the other. */
-  private readonly gradients: { readonly address: number; readonly numbers: number };
+  private readonly gradients: Gradients;
   private readonly options: AdamWOptions;
   private readonly moments: ParameterStore;
   private readonly regions: number[] = [];
   private readonly sums: number;
   private readonly program: number;
 
-  constructor(
-    player: WasmPlayer,
-    parts: readonly TrainedPart[],
-    gradients: { readonly address: number; readonly numbers: number },
-    options: AdamWOptions,
-  ) {
+  /** `parts` are those that it moves, `gradients` all that a norm is of. */
+  constructor(player: WasmPlayer, parts: readonly TrainedPart[], gradients: Gradients, options: AdamWOptions) {
     this.player = player;
     this.gradients = gradients;
     this.options = options;
@@ -126,7 +128,11 @@ export class AdamW {
   }
 
   writeMoments(parameter: Parameter, moments: Moments): void {
-    for (const which of ["first", "second"] as const) this.moments.write(moment(parameter, which), moments[which]);
+    for (const which of ["first", "second"] as const) {
+      const values = moments[which];
+      if (values === undefined) throw new Error(`${parameter.name}: AdamW has two moments`);
+      this.moments.write(moment(parameter, which), values);
+    }
   }
 
   dispose(): void {

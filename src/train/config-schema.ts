@@ -91,7 +91,12 @@ const training = v.strictObject({
   epochs: v.optional(above0("length of the run: how often the corpus is read")),
   tokens: v.optional(wholeNumber(1, "length of the run in tokens")),
   optimizer: v.optional(
-    v.pipe(v.picklist(["adamw"]), v.description("Loshchilov and Hutter 2019, arXiv 1711.05101")),
+    v.pipe(
+      v.picklist(["adamw", "muon"]),
+      v.description(
+        "AdamW (arXiv 1711.05101) for all, or Muon (arXiv 2502.16982) for the matrices of attention and feed-forwards",
+      ),
+    ),
     "adamw",
   ),
   betas: v.optional(

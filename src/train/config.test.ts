@@ -143,6 +143,11 @@ describe("a training file", () => {
     ["a cooldown without its schedule", { ...least, training: { cooldown: 3 } }, "training.cooldown: it belongs to"],
     ["a rate of zero", { ...least, training: { rate: 0 } }, "training.rate: expected >0, got 0"],
     ["a text for a number", { ...least, training: { rate: "fast" } }, 'training.rate: expected number, got "fast"'],
+    [
+      "an unknown optimizer",
+      { ...least, training: { optimizer: "moun" } },
+      /training.optimizer: expected .*"adamw".*"muon".*, got "moun"/,
+    ],
     ["one beta", { ...least, training: { betas: [0.9] } }, "training.betas.1: it is missing"],
     ["too small a vocabulary", { ...least, tokenizer: { bpe: 100 } }, "tokenizer.bpe: expected >=258, got 100"],
     ["no files", { ...least, data: { files: [] } }, /data.files: expected/],

@@ -6,6 +6,7 @@ import { type Plan, plan } from "../engine/plan.ts";
 import { programBytes } from "../engine/program.ts";
 import { inputError } from "../errors.ts";
 import { adamwBytes } from "./adamw.ts";
+import { muonBytes } from "./muon.ts";
 
 export interface LearnerLimits {
   /** Most sequences of one play. */
@@ -15,6 +16,8 @@ export interface LearnerLimits {
   readonly threads: number;
   /** How frozen matrices are kept; without it as f32, as trained ones always are. */
   readonly storage?: (parameter: Parameter) => StorageType;
+  /** Without it AdamW. */
+  readonly optimizer?: "adamw" | "muon";
 }
 
 /** Bytes, by what they are for. */
@@ -22,7 +25,7 @@ export interface LearnerMemory {
   /** Of all parameters, trained or frozen, each once. */
   readonly weights: number;
   readonly gradients: number;
-  /** Two moments for each trained number. */
+  /** AdamW: two moments for each trained number. Muon: one for those that are its own, and what it orthogonalizes a matrix in. */
   readonly optimizer: number;
   readonly activations: number;
   /** Keys and values. */
@@ -73,7 +76,7 @@ export function planLearner(graph: Graph, limits: LearnerLimits): LearnerPlan {
   const parts = {
     weights: planned.weightBytes,
     gradients: planned.gradientBytes,
-    optimizer: adamwBytes(trained),
+    optimizer: limits.optimizer === "muon" ? muonBytes(trained, threads) : adamwBytes(trained),
     activations: planned.activationBytes,
     caches: planned.cacheBytes,
     working:
@@ -95,7 +98,7 @@ export function describeLearner({ limits, plan, trained, memory }: LearnerPlan):
   return [
     `weights      ${mb(memory.weights)}  ${plan.parameters.length} tensors, each once; ${trained.length} of them are trained`,
     `gradients    ${mb(memory.gradients)}`,
-    `optimizer    ${mb(memory.optimizer)}  two moments for each trained number`,
+    `optimizer    ${mb(memory.optimizer)}  ${limits.optimizer === "muon" ? "a moment for each number of attention and feed-forwards, two for others" : "two moments for each trained number"}`,
     `activations  ${mb(memory.activations)}  ${sequences} × ${length} tokens at once; ${mb(plan.unsharedActivationBytes)} without reuse`,
     `caches       ${mb(memory.caches)}  keys and values`,
     `working      ${mb(memory.working)}  ${threads === 1 ? "1 thread" : `${threads} threads`}`,

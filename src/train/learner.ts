@@ -11,6 +11,7 @@ import type { WasmPlayer } from "../engine/wasm/player.ts";
 import { failure, inputError } from "../errors.ts";
 import { AdamW, type AdamWOptions, type Moments } from "./adamw.ts";
 import type { LearnerMemory, LearnerPlan } from "./learner-plan.ts";
+import { isMuons, Muon } from "./muon.ts";
 
 export interface UpdateOptions {
   /** The learning rate of this step. */
@@ -30,7 +31,7 @@ export class Learner {
   private readonly limits: LearnerPlan["limits"];
   private readonly store: ParameterStore;
   private readonly program: LoadedProgram;
-  private readonly optimizer: AdamW;
+  private readonly optimizer: AdamW | Muon;
   private readonly classes: { readonly tokens: number; readonly targets: number };
 
   /**
@@ -57,7 +58,8 @@ export class Learner {
       gradient: this.program.address(gradientName(parameter)),
     }));
     try {
-      this.optimizer = new AdamW(player, parts, { address, numbers }, options);
+      const Optimizer = this.limits.optimizer === "muon" ? Muon : AdamW;
+      this.optimizer = new Optimizer(player, parts, { address, numbers }, options);
     } catch (error) {
       this.program.dispose();
       throw error;
@@ -106,6 +108,12 @@ export class Learner {
   /** A copy of a trained parameter's weights and of what the optimizer knows of it. */
   read(parameter: Parameter): ParameterState {
     return { weights: this.store.read(parameter), ...this.optimizer.readMoments(parameter) };
+  }
+
+  /** What `read` gives of a parameter. */
+  kept(parameter: Parameter): readonly (keyof ParameterState)[] {
+    const one = this.limits.optimizer === "muon" && isMuons(parameter);
+    return one ? ["weights", "first"] : ["weights", "first", "second"];
   }
 
   /** The gradient that has been accumulated, row-major, a copy. */

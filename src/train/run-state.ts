@@ -1,5 +1,5 @@
 /**
- * The checkpoint of a run: one safetensors file with the weights and both moments of every trained parameter, and in its metadata the
+ * The checkpoint of a run: one safetensors file with the weights and the optimizer's moments of every trained parameter, and in its metadata the
  * steps taken and what the run is of. It replaces the one before only when it is whole and on disk, so whenever a run is killed
  * there is one. `Learner.restore` makes of it a learner that goes on with the same bits; which batch comes next follows from the steps.
  */
@@ -20,13 +20,13 @@ const BATCH_BYTES = 256 << 20;
 /** What a run is of, by name: hashes of its configuration and its data. A run only goes on with the same. */
 export type Identity = Readonly<Record<string, string>>;
 
-const kinds = ["weights", "first", "second"] as const;
-const tensorName = (kind: (typeof kinds)[number], { name }: Parameter) => `${kind} ${name}`;
+const tensorName = (kind: keyof ParameterState, { name }: Parameter) => `${kind} ${name}`;
 
 /** Throws `disk-full`, `not-writable`; the checkpoint before is then as it was. */
 export async function saveRun(path: string, learner: Learner, identity: Identity, disk?: Disk): Promise<void> {
   const tensors = learner.trained.flatMap((parameter): TensorToWrite[] => {
     let state: ParameterState | undefined;
+    const kinds = learner.kept(parameter);
     return kinds.map((kind) => ({
       name: tensorName(kind, parameter),
       type: "F32",
@@ -34,9 +34,9 @@ export async function saveRun(path: string, learner: Learner, identity: Identity
       byteLength: parameter.rows * parameter.columns * 4,
       async *chunks() {
         state ??= learner.read(parameter);
-        const { buffer, byteOffset, byteLength } = state[kind];
+        const { buffer, byteOffset, byteLength } = state[kind]!;
         // The last of a parameter lets its state go.
-        if (kind === "second") state = undefined;
+        if (kind === kinds.at(-1)) state = undefined;
         yield new Uint8Array(buffer, byteOffset, byteLength);
       },
     }));
@@ -89,8 +89,11 @@ async function restore(
   let states: [Parameter, ParameterState][] = [];
   let bytes = 0;
   for (const parameter of learner.trained) {
-    const state = { weights: new Float32Array(), first: new Float32Array(), second: new Float32Array() };
-    for (const kind of kinds) {
+    const state: { -readonly [K in keyof ParameterState]: ParameterState[K] } = {
+      weights: new Float32Array(),
+      first: new Float32Array(),
+    };
+    for (const kind of learner.kept(parameter)) {
       const tensor = tensors.get(tensorName(kind, parameter));
       const numbers = parameter.rows * parameter.columns;
       if (tensor?.dtype !== "F32" || tensor.end - tensor.begin !== numbers * 4) {

@@ -90,18 +90,21 @@ describe("a run", () => {
     return sum / count;
   }
 
-  it("that is interrupted and goes on has the same losses and the same model, to the bit", async () => {
-    const file = await tiny.file("a");
-    await run(file, "whole");
-    await interrupted(file, "parts", 5);
-    await interrupted(file, "parts", 9, { resume: true });
-    await run(file, "parts", { resume: true });
-    expect(await logOf(tiny.path("parts"))).toEqual(await logOf(tiny.path("whole")));
-    const [parts, whole] = await Promise.all(
-      ["parts", "whole"].map((out) => readFile(tiny.path(`${out}/model.safetensors`))),
-    );
-    expect(parts!.equals(whole!)).toBe(true);
-  });
+  it.each(["adamw", "muon"])(
+    "that is interrupted and goes on has the same losses and the same model, to the bit, %s",
+    async (optimizer) => {
+      const file = await tiny.file("a", { optimizer });
+      await run(file, "whole");
+      await interrupted(file, "parts", 5);
+      await interrupted(file, "parts", 9, { resume: true });
+      await run(file, "parts", { resume: true });
+      expect(await logOf(tiny.path("parts"))).toEqual(await logOf(tiny.path("whole")));
+      const [parts, whole] = await Promise.all(
+        ["parts", "whole"].map((out) => readFile(tiny.path(`${out}/model.safetensors`))),
+      );
+      expect(parts!.equals(whole!)).toBe(true);
+    },
+  );
 
   it("is the same with the same seed, and another with another", async () => {
     await run(await tiny.file("a"), "one");
@@ -165,6 +168,7 @@ describe("a disk that becomes full", () => {
 describe("going on is refused", () => {
   it.each<[string, object, object, string]>([
     ["with another rate", { rate: 0.02 }, {}, "training.rate was 0.01, is 0.02"],
+    ["with another optimizer", { optimizer: "muon" }, {}, 'training.optimizer was "adamw", is "muon"'],
     ["with another schedule", {}, { schedule: "0-1" }, 'schedule was "each(0-1)x2", is "0-1"'],
     ["with another tokenizer", {}, { tokenizer: { bpe: 300 } }, 'tokenizer was "bytes", is {"bpe":300}'],
   ])("%s", async (_, training, other, message) => {

@@ -161,10 +161,10 @@ async function runLocked(config: TrainingConfig, options: RunOptions): Promise<R
 
 /** The graph of the model's loss and gradients, and the memory that learning takes. */
 export function planTraining({ training }: TrainingConfig, { config, steps }: NewModel, threads: number): LearnerPlan {
-  const { sequences, length, recompute } = training;
+  const { sequences, length, recompute, optimizer } = training;
   const table = ropeTable(config.rope, config.headWidth, length);
   const { graph } = trainingNetwork(config, steps, { table, trained: () => true, recompute });
-  return planLearner(graph, { sequences, length, threads });
+  return planLearner(graph, { sequences, length, threads, optimizer });
 }
 
 /** A learner with first weights. */
