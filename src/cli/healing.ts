@@ -11,7 +11,8 @@ import { readText, type TextFile } from "../text/read-text.ts";
 import { type HealResult, heal } from "../train/heal.ts";
 import type { Healed, HealOptions, Teacher } from "../train/heal-options.ts";
 import { healRecord } from "../train/heal-record.ts";
-import { removeHealState, requireNoHealState } from "../train/heal-state.ts";
+import { healStateFiles, removeHealState, requireNoHealState } from "../train/heal-state.ts";
+import { explainFailedWrite } from "../train/run-state.ts";
 import { verifyAdapter } from "../train/verify-adapter.ts";
 import { whileWriting } from "../weights/lock.ts";
 import { requireFreeAdapter, writePeft } from "../weights/peft.ts";
@@ -109,7 +110,11 @@ export async function runHealing(request: HealingRequest, values: Values, contex
   const out = values.out.replace(/(?<=.)[/\\]+$/, "");
   const options = healOptions(request, values);
   const file = await readText(needText(values.text, command));
-  await whileWriting(out, () => healTo(out, request, options, file, values, context));
+  await whileWriting(out, () =>
+    healTo(out, request, options, file, values, context).catch((error: unknown) => {
+      throw explainFailedWrite(error, healStateFiles(`${out}.heal`));
+    }),
+  );
 }
 
 async function healTo(

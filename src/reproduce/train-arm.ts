@@ -58,6 +58,6 @@ export async function trainArm(
 
 /** An experiment needs no --resume to go on. */
 function goOnByItself(error: unknown): never {
-  if (!RefrainError.is(error) || error.code !== "interrupted") throw error;
-  throw failure("interrupted", error.message, "The same command goes on from there.", error);
+  if (!RefrainError.is(error) || !["interrupted", "disk-full", "not-writable"].includes(error.code)) throw error;
+  throw failure(error.code, error.message, "The same command goes on from there.", error);
 }

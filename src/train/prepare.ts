@@ -47,7 +47,8 @@ export async function prepare(
     );
   }
   if (kept === undefined) {
-    for (const [name, text] of Object.entries(tokenizer.files())) await replaceText(join(folder, name), text);
+    // tokenizer.json last: a run that goes on takes the folder's tokenizer where that file is, and both must be there.
+    for (const [name, text] of Object.entries(tokenizer.files()).reverse()) await replaceText(join(folder, name), text);
   }
   const model = modelOf(config, tokenizer.vocabSize);
   if (model.config.bidirectional) checkMask(config, tokenizer);

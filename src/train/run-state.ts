@@ -3,8 +3,9 @@
  * steps taken and what the run is of. It replaces the one before only when it is whole and on disk, so whenever a run is killed
  * there is one. `Learner.restore` makes of it a learner that goes on with the same bits; which batch comes next follows from the steps.
  */
+import { existsSync } from "node:fs";
 import type { Parameter } from "../engine/parameter.ts";
-import { inputError, RefrainError } from "../errors.ts";
+import { failure, inputError, RefrainError } from "../errors.ts";
 import type { ByteSource } from "../weights/byte-source.ts";
 import type { Disk } from "../weights/disk.ts";
 import { openFile } from "../weights/node-file.ts";
@@ -108,6 +109,18 @@ async function restore(
     }
   }
   learner.restore(states, steps);
+}
+
+/** Adds to `disk-full` and `not-writable` how the run goes on when that is mended; without `config` only a checkpoint can be gone on with. */
+export function explainFailedWrite(error: unknown, files: { readonly checkpoint: string; readonly config?: string }) {
+  if (!RefrainError.is(error) || !["disk-full", "not-writable"].includes(error.code)) return error;
+  const kept = existsSync(files.checkpoint)
+    ? "The last checkpoint is whole; the same command with --resume goes on from it."
+    : files.config !== undefined && existsSync(files.config)
+      ? "There is no checkpoint yet; the same command with --resume begins anew."
+      : undefined;
+  if (kept === undefined) return error;
+  return failure(error.code, error.message, error.help ? `${error.help} ${kept}` : kept, error);
 }
 
 function damaged(path: string, problem: string): RefrainError {

@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { load } from "../refrain.ts";
+import { type Disk, realDisk } from "../weights/disk.ts";
 import { readTrainingConfig } from "./config.ts";
 import { logOf, type TinyRun, tinyRun } from "./run.testing.ts";
 import { type RunOptions, runTraining } from "./run.ts";
@@ -107,6 +108,58 @@ describe("a run", () => {
     await run(await tiny.file("b", { seed: 1 }), "two");
     expect(await logOf(tiny.path("one"))).not.toEqual(await logOf(tiny.path("two")));
   });
+});
+
+describe("a disk that becomes full", () => {
+  /** Of all that a run writes, the write of this number gets half its bytes to the disk and fails. */
+  async function runFull(file: string, out: string, at: number, resume: boolean) {
+    const write = realDisk.write;
+    let writes = 0;
+    const full: Disk["write"] = async (handle, bytes, position) => {
+      if (++writes !== at) return write(handle, bytes, position);
+      await write(handle, bytes.subarray(0, bytes.length >> 1), position);
+      throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
+    };
+    const spy = vi.spyOn(realDisk, "write").mockImplementation(full);
+    try {
+      const error = await run(file, out, { resume }).then(
+        () => undefined,
+        (caught: { code: string; kind: string; message: string; help: string }) => caught,
+      );
+      return { error, writes };
+    } finally {
+      spy.mockRestore();
+    }
+  }
+
+  it("at any write leaves a run that goes on with the same losses to the same model, to the bit", async () => {
+    const file = await tiny.file("a");
+    const { writes } = await runFull(file, "whole", 0, false);
+    const names = async (out: string) => (await readdir(tiny.path(out))).sort();
+    const expected = {
+      log: await logOf(tiny.path("whole")),
+      model: await readFile(tiny.path("whole/model.safetensors")),
+      names: await names("whole"),
+    };
+    const count = 14;
+    for (let i = 0; i < count; i++) {
+      // The first writes are of one file each; then they are spread over logs, checkpoints and the model, to the last.
+      const at = i < 8 ? i + 1 : writes - Math.round(((count - 1 - i) * (writes - 9)) / (count - 9));
+      const out = `out${at}`;
+      const { error } = await runFull(file, out, at, false);
+      expect(error, `write ${at}`).toMatchObject({ code: "disk-full", kind: "failure" });
+      expect(error!.message).toMatch(/^Not enough space in .*: (\d+ bytes are needed, )?the disk became full$/);
+      const begun = await names(out).catch(() => undefined);
+      if (begun) expect(error!.help).toMatch(/the same command with --resume (goes on|begins anew)/);
+      // Full once more where it goes on.
+      const again = begun && i % 4 === 0 ? (await runFull(file, out, 3, true)).error : undefined;
+      if (again) expect(again).toMatchObject({ code: "disk-full" });
+      await run(file, out, { resume: begun !== undefined });
+      expect(await logOf(tiny.path(out)), `write ${at}`).toEqual(expected.log);
+      expect((await readFile(tiny.path(`${out}/model.safetensors`))).equals(expected.model)).toBe(true);
+      expect(await names(out)).toEqual(expected.names);
+    }
+  }, 60_000);
 });
 
 describe("going on is refused", () => {

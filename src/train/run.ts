@@ -5,7 +5,7 @@
 import { nodeHost } from "../engine/wasm/node-host.ts";
 import { ParameterStore } from "../engine/wasm/parameter-store.ts";
 import { WasmPlayer } from "../engine/wasm/player.ts";
-import { inputError, RefrainError } from "../errors.ts";
+import { inputError } from "../errors.ts";
 import { machineInWords } from "../machine.ts";
 import { initialValues } from "../model/initialize.ts";
 import { ropeTable } from "../model/rope.ts";
@@ -21,7 +21,7 @@ import { maskedBatches, maskedHeldOut, maskingOf } from "./masked-batches.ts";
 import { prepare } from "./prepare.ts";
 import { rateSchedule } from "./rate.ts";
 import { configHash, openRunFolder, removeRunState, runFiles } from "./run-folder.ts";
-import { type Identity, openRun, saveRun } from "./run-state.ts";
+import { explainFailedWrite, type Identity, openRun, saveRun } from "./run-state.ts";
 import { sample } from "./sample.ts";
 import { type LogEntry, type Trained, train } from "./trainer.ts";
 import { TrainingLog } from "./training-log.ts";
@@ -59,7 +59,11 @@ export interface RunResult extends Trained {
  */
 export async function runTraining(config: TrainingConfig, options: RunOptions): Promise<RunResult> {
   const place = { folder: options.out, name: "train", what: options.out };
-  return whileLocked(place, () => runLocked(config, options));
+  return whileLocked(place, () =>
+    runLocked(config, options).catch((error: unknown) => {
+      throw explainFailedWrite(error, runFiles(options.out));
+    }),
+  );
 }
 
 async function runLocked(config: TrainingConfig, options: RunOptions): Promise<RunResult> {
@@ -115,7 +119,7 @@ async function runLocked(config: TrainingConfig, options: RunOptions): Promise<R
           clip: training.clip === 0 ? undefined : training.clip,
           heldOut: masking && heldOut ? maskedHeldOut(heldOut, length, masking) : heldOut,
           evaluateEvery: training.evaluateEvery ?? every,
-          save: () => saveRun(files.checkpoint, learner, identity).catch(explainFailedSave),
+          save: () => saveRun(files.checkpoint, learner, identity),
           saveEvery: training.saveEvery ?? training.evaluateEvery ?? every,
           sample: masking && prompt === "" ? undefined : () => sample(sampling, learner.steps),
           sampleEvery: training.sampleEvery ?? training.evaluateEvery ?? every,
@@ -188,14 +192,4 @@ export function runLength(training: TrainingConfig["training"], windows: number)
   if (training.steps !== undefined) return training.steps;
   if (training.tokens !== undefined) return Math.ceil(training.tokens / (sequences * length * accumulation));
   return Math.max(1, Math.ceil(((training.epochs ?? 1) * windows) / (sequences * accumulation)));
-}
-
-function explainFailedSave(error: unknown): never {
-  if (RefrainError.is(error) && error.kind === "failure") {
-    throw new RefrainError("failure", error.code, `the checkpoint was not written: ${error.message}`, {
-      help: `${error.help ?? ""} The checkpoint before is as it was; the same command with --resume goes on from it.`.trim(),
-      cause: error,
-    });
-  }
-  throw error;
 }

@@ -4,7 +4,7 @@
  */
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { explainWriteError } from "../weights/disk.ts";
+import { explainWriteError, realDisk } from "../weights/disk.ts";
 import { isSystemError } from "../weights/node-file.ts";
 import { replaceText } from "../weights/replace-file.ts";
 import type { LogEntry } from "./trainer.ts";
@@ -13,28 +13,33 @@ export class TrainingLog {
   readonly entries: LogEntry[];
   private readonly path: string;
   private readonly handle: FileHandle;
+  /** Bytes that are in the file. */
+  private written: number;
 
-  private constructor(path: string, handle: FileHandle, entries: LogEntry[]) {
+  private constructor(path: string, handle: FileHandle, entries: LogEntry[], written: number) {
     this.path = path;
     this.handle = handle;
     this.entries = entries;
+    this.written = written;
   }
 
   /** Opens the log of a run that has taken `steps` steps. */
   static async open(path: string, steps: number): Promise<TrainingLog> {
     const entries = steps === 0 ? [] : (await readEntries(path)).filter((entry) => entry.step <= steps);
-    await replaceText(path, entries.map(line).join(""));
-    return new TrainingLog(path, await open(path, "a"), entries);
+    const text = entries.map(line).join("");
+    await replaceText(path, text);
+    return new TrainingLog(path, await open(path, "r+"), entries, Buffer.byteLength(text));
   }
 
   async write(entry: LogEntry): Promise<void> {
     this.entries.push(entry);
-    const text = line(entry);
+    const bytes = Buffer.from(line(entry));
     try {
-      await this.handle.appendFile(text);
+      await realDisk.write(this.handle, bytes, this.written);
     } catch (error) {
-      throw explainWriteError(error, dirname(this.path), text.length);
+      throw explainWriteError(error, dirname(this.path), bytes.length);
     }
+    this.written += bytes.length;
   }
 
   async close(): Promise<void> {

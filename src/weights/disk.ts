@@ -44,5 +44,6 @@ export function interrupted(what: string): RefrainError {
 
 function diskFull(folder: string, bytes: number, problem: string, cause?: unknown): RefrainError {
   const help = "Free some space or choose a folder on another disk.";
-  return failure("disk-full", `Not enough space in ${folder}: ${bytes} bytes are needed, ${problem}`, help, cause);
+  const needed = bytes > 0 ? `${bytes} bytes are needed, ` : "";
+  return failure("disk-full", `Not enough space in ${folder}: ${needed}${problem}`, help, cause);
 }
