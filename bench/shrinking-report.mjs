@@ -5,7 +5,7 @@
  * turns with the whole one, on two threads, so let nothing else run; what was timed once is kept in OUT.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, isAbsolute, join } from "node:path";
 import { parseArgs } from "node:util";
 import { load } from "../dist/index.js";
 import { lines } from "../dist/report/lines.js";
@@ -69,22 +69,24 @@ function judged({ perplexity, tasks }) {
   };
 }
 
+const withoutFolders = (args) => args.map((arg) => (typeof arg === "string" && isAbsolute(arg) ? basename(arg) : arg));
+
 for (const name of names) if (!has(name, "speed.json")) await timed(name);
 
 const rows = names
   .map((name) => {
     const [, method, gone] = /^(.*)-(\d+)$/.exec(name);
     const shrunk = read(name, "shrunk", "shrink.json");
-    const { heal, record } = read(name, "heal.json");
+    const { shrink, heal, record } = read(name, "heal.json");
     return {
       method,
       gone: Number(gone),
       schedule: shrunk.after,
-      parameters: record.parameters ?? undefined,
+      trained: record.parameters,
       speed: read(name, "speed.json"),
       before: judged(read(name, "before.json")),
       after: judged(read(name, "after.json")),
-      commands: { shrink: read(name, "heal.json").shrink, heal },
+      commands: { shrink: withoutFolders(shrink), heal: withoutFolders(heal) },
     };
   })
   .sort((a, b) => a.gone - b.gone || a.after.loss - b.after.loss);
@@ -139,15 +141,17 @@ const figures = [
   ["dropped", ["angular", "influence", "perplexity", "taylor", "deepest", "deepest-last3"]],
   ["rewritten", ["angular", "width", "tie", "collapse", "collapse-formula", "replace"]],
 ];
+/** What lost more nats is not drawn: it would press the others flat. */
+const SHOWN = 2.5;
 const judgements = [
-  ["loss", "loss of held-out text, nats a token", (one) => one.loss, "Loss"],
+  ["loss", "loss of held-out text, nats a token", (one) => (one.loss < base.loss + SHOWN ? one.loss : NaN), "Loss"],
   ["accuracy", "mean accuracy of four tasks above chance, %", (one) => 100 * one.aboveChance, "Accuracy above chance"],
 ];
 for (const [part, methods] of figures) {
   for (const [kind, y, value, title] of judgements) {
     const svg = lines({
       title: `${title} after the same healing`,
-      subtitle: "SmolLM2-135M-Instruct, weights q8; 3, 6 and 9 of 30 layers fewer",
+      subtitle: `SmolLM2-135M-Instruct, weights q8${kind === "loss" ? `; what lost more than ${SHOWN} nats is not drawn` : ""}`,
       x: "layers fewer",
       y,
       series: methods
