@@ -10,6 +10,7 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
+import { whileLocked } from "../dist/weights/lock.js";
 
 const run = promisify(execFile);
 const { values, positionals } = parseArgs({
@@ -58,12 +59,15 @@ function pairs(gone) {
 
 /** The steps that a greedy search dropped first: one search of nine serves three and six. */
 function firstDropped(steps) {
-  const { dropped, method } = JSON.parse(readFileSync(join(out, "perplexity-9/shrunk/shrink.json"), "utf8"));
-  const gone = (method.order ?? dropped).slice(0, steps);
+  const { method } = JSON.parse(readFileSync(join(out, "perplexity-9/shrunk/shrink.json"), "utf8"));
+  const gone = method.order.slice(0, steps);
   return Array.from({ length: 30 }, (_, i) => i)
     .filter((i) => !gone.includes(i))
     .join(" ");
 }
+
+/** Parameters of a block and of the model. */
+const [BLOCK, WHOLE] = [3_540_096, 134_515_008];
 
 /** [name, options of shrink for so many layers fewer, options of heal] */
 const methods = [
@@ -78,19 +82,7 @@ const methods = [
   ],
   ["taylor", (n) => ["--by", "taylor", "--drop", n, "--text", learn]],
   ["angular", (n) => ["--by", "angular", "--drop", n, "--text", learn]],
-  [
-    "width",
-    (n) => [
-      "--by",
-      "taylor",
-      "--what",
-      "width",
-      "--params",
-      String(1 - (n * 3_540_096) / 134_515_008),
-      "--text",
-      learn,
-    ],
-  ],
+  ["width", (n) => ["--by", "taylor", "--what", "width", "--params", String(1 - (n * BLOCK) / WHOLE), "--text", learn]],
   ["deepest-last3", (n) => ["--by", "deepest", "--drop", n], lastThree],
   ["collapse", (n) => ["--by", "collapse", "--drop", n, "--text", learn]],
   ["tie", (n) => ["--by", "tie", "--init", "average", "--to", pairs(n)]],
@@ -163,30 +155,12 @@ async function work({ name, gone, shrink, heal }) {
   await judged(join(folder, "after.json"), healed);
 }
 
-/** Another process has it, unless the process that claimed it is gone. */
-function claimed(name) {
-  const path = join(out, `${name}.claim`);
-  try {
-    writeFileSync(path, String(process.pid), { flag: "wx" });
-    return false;
-  } catch {
-    const pid = Number(readFileSync(path, "utf8"));
-    try {
-      process.kill(pid, 0);
-      return pid !== process.pid;
-    } catch {
-      writeFileSync(path, String(process.pid));
-      return false;
-    }
-  }
-}
-
 for (const job of jobs) {
-  if (claimed(job.name)) continue;
   try {
-    await work(job);
+    await whileLocked({ folder: out, name: job.name, what: job.name }, () => work(job));
   } catch (error) {
+    if (error.code === "output-busy") continue; // Another process has it.
     console.error(`${job.name}: ${error.stderr ?? error}`);
+    process.exitCode = 1;
   }
-  rmSync(join(out, `${job.name}.claim`));
 }

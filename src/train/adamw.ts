@@ -127,6 +127,11 @@ export class AdamW {
     };
   }
 
+  /** What `readMoments` gives. */
+  kept(_parameter: Parameter): readonly (keyof Moments)[] {
+    return ["first", "second"];
+  }
+
   writeMoments(parameter: Parameter, moments: Moments): void {
     for (const which of ["first", "second"] as const) {
       const values = moments[which];

@@ -11,7 +11,7 @@ import type { WasmPlayer } from "../engine/wasm/player.ts";
 import { failure, inputError } from "../errors.ts";
 import { AdamW, type AdamWOptions, type Moments } from "./adamw.ts";
 import type { LearnerMemory, LearnerPlan } from "./learner-plan.ts";
-import { isMuons, Muon } from "./muon.ts";
+import { Muon } from "./muon.ts";
 
 export interface UpdateOptions {
   /** The learning rate of this step. */
@@ -112,8 +112,7 @@ export class Learner {
 
   /** What `read` gives of a parameter. */
   kept(parameter: Parameter): readonly (keyof ParameterState)[] {
-    const one = this.limits.optimizer === "muon" && isMuons(parameter);
-    return one ? ["weights", "first"] : ["weights", "first", "second"];
+    return ["weights", ...this.optimizer.kept(parameter)];
   }
 
   /** The gradient that has been accumulated, row-major, a copy. */

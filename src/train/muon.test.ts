@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { uniform } from "../engine/autodiff.testing.ts";
+import { matrix } from "../engine/parameter.testing.ts";
 import type { Parameter } from "../engine/parameter.ts";
 import { nodeHost } from "../engine/wasm/node-host.ts";
 import { ParameterStore } from "../engine/wasm/parameter-store.ts";
@@ -33,14 +34,6 @@ function orthogonal(momentum: Matrix): Matrix {
   }
   return x;
 }
-
-const matrix = (rows: number, columns: number, name = "w"): Parameter => ({
-  name,
-  kind: "matrix",
-  rows,
-  columns,
-  part: "ffn",
-});
 
 /** Two steps on matrices of these shapes with random weights and gradients; weights and momenta. */
 function twoSteps(player: WasmPlayer, shapes: readonly (readonly [number, number])[], seed: number, scale: number) {

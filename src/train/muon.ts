@@ -138,6 +138,10 @@ export class Muon {
     return isMuons(parameter) ? { first: this.moments.read(momentum(parameter)) } : this.rest.readMoments(parameter);
   }
 
+  kept(parameter: Parameter): readonly (keyof Moments)[] {
+    return isMuons(parameter) ? ["first"] : this.rest.kept(parameter);
+  }
+
   writeMoments(parameter: Parameter, moments: Moments): void {
     if (isMuons(parameter)) this.moments.write(momentum(parameter), moments.first);
     else this.rest.writeMoments(parameter, moments);

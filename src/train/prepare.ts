@@ -47,8 +47,11 @@ export async function prepare(
     );
   }
   if (kept === undefined) {
+    const written = tokenizer.files();
     // tokenizer.json last: a run that goes on takes the folder's tokenizer where that file is, and both must be there.
-    for (const [name, text] of Object.entries(tokenizer.files()).reverse()) await replaceText(join(folder, name), text);
+    for (const name of ["tokenizer_config.json", "tokenizer.json"] as const) {
+      await replaceText(join(folder, name), written[name]);
+    }
   }
   const model = modelOf(config, tokenizer.vocabSize);
   if (model.config.bidirectional) checkMask(config, tokenizer);

@@ -27,22 +27,29 @@ const config = parseConfig(
   "bench",
 );
 
-/** @param {{ threads: number }} options */
-export async function open({ threads }) {
-  const { tokens, targets } = batch();
+/** The learner with first weights, and what the process had taken before. */
+export async function makeLearner(threads) {
   const table = ropeTable(config.rope, config.headWidth, shape.length);
   const { graph } = trainingNetwork(config, resolveSchedule(config, undefined), { table, trained: () => true });
   const planned = planLearner(graph, { sequences: shape.sequences, length: shape.length, threads });
   const before = process.memoryUsage.rss();
   const player = await WasmPlayer.create(nodeHost, { threads });
-  const inKernels = timePlays(player);
   const store = new ParameterStore(player);
-  const { beta1, beta2, epsilon, decay, rate, clip } = recipe;
+  const { beta1, beta2, epsilon, decay } = recipe;
   const group = ({ kind }) => ({ decay: kind === "matrix" ? decay : 0 });
   const learner = new Learner(player, store, planned, { beta1, beta2, epsilon, group });
   const parameters = new Map(learner.trained.map((parameter) => [parameter.name, parameter]));
   const room = new Float32Array(Math.max(...learner.trained.map(({ rows, columns }) => rows * columns)));
   for (const [name, values] of firstWeights(room)) learner.writeParameter(parameters.get(name), values);
+  return { learner, player, planned, before };
+}
+
+/** @param {{ threads: number }} options */
+export async function open({ threads }) {
+  const { learner, player, planned, before } = await makeLearner(threads);
+  const inKernels = timePlays(player);
+  const { tokens, targets } = batch();
+  const { rate, clip } = recipe;
   const step = () => {
     const loss = learner.accumulate(tokens, targets);
     learner.update({ rate, clip });

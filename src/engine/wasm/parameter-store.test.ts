@@ -1,18 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dequantize } from "../../weights/dequantize.ts";
 import { quantizeQ4_0, quantizeQ8_0 } from "../../weights/quantize.ts";
+import { matrix } from "../parameter.testing.ts";
 import type { Parameter, StorageType } from "../parameter.ts";
 import { nodeHost } from "./node-host.ts";
 import { type BlockType, blockTypes, ParameterStore } from "./parameter-store.ts";
 import { WasmPlayer } from "./player.ts";
-
-const matrix = (rows: number, columns: number, name = "w"): Parameter => ({
-  name,
-  kind: "matrix",
-  rows,
-  columns,
-  part: "ffn",
-});
 
 /** Values of very different size, so that scales differ from block to block. */
 const values = (count: number) =>
