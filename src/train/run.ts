@@ -172,14 +172,14 @@ export function planTraining({ training }: TrainingConfig, { config, steps }: Ne
 /** A learner with first weights. */
 async function newLearner(
   config: TrainingConfig,
-  { steps, json }: NewModel,
+  { config: model, steps, json }: NewModel,
   planned: LearnerPlan,
   player: WasmPlayer,
   options: LoadWeightsOptions,
 ): Promise<{ learner: Learner; store: ParameterStore }> {
   const { training, path, start } = config;
   const store = new ParameterStore(player);
-  if (start !== undefined) await loadStart({ ...config, start }, planned.trained, store, options);
+  if (start !== undefined) await loadStart({ ...config, start }, model, planned.trained, store, options);
   const [beta1, beta2] = training.betas;
   const group = parameterOptions(planned.trained, training.weightDecay, training.groups, path);
   const learner = new Learner(player, store, planned, { beta1, beta2, epsilon: training.epsilon, group });

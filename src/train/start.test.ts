@@ -40,6 +40,7 @@ describe("a run that starts with a model", () => {
   it.each<[string, object, string, string]>([
     ["of another shape", { model: { ...llama, intermediate_size: 48 } }, "tensor-shape", "expected shape [16, 48]"],
     ["of fewer blocks", { model: { ...llama, num_hidden_layers: 3 }, schedule: "0-2" }, "tensor-missing", "layers.2"],
+    ["with other positions", { model: { ...llama, rope_theta: 500_000 } }, "start-config", "rope_theta"],
     ["with another tokenizer", { tokenizer: { bpe: 300 } }, "tokenizer-mismatch", "first, which the run starts with"],
     ["that is not there", { start: "nowhere" }, "model-missing", "nowhere"],
   ])("refuses a model %s", async (_, other, code, message) => {

@@ -6,7 +6,9 @@ import { resolve } from "node:path";
 import type { Parameter } from "../engine/parameter.ts";
 import type { ParameterStore } from "../engine/wasm/parameter-store.ts";
 import { inputError } from "../errors.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { type LoadWeightsOptions, loadWeights } from "../model/load-weights.ts";
+import { readConfig } from "../model/read-config.ts";
 import { vocabularyDifference } from "../text/same-vocabulary.ts";
 import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -38,15 +40,45 @@ export async function refuseOtherTokenizer(config: Started, tokenizer: Tokenizer
   );
 }
 
-/** Loads `parameters` as f32. Throws `tensor-missing` and `tensor-shape` where the model is of another shape. */
+/**
+ * Loads `parameters` of `model` as f32. Throws `tensor-missing` and `tensor-shape` where what the run starts with has another shape,
+ * `start-config` where the same weights would compute something else.
+ */
 export function loadStart(
   config: Started,
+  model: ModelConfig,
   parameters: readonly Parameter[],
   store: ParameterStore,
   options: LoadWeightsOptions,
 ): Promise<void> {
-  return opened(config, (checkpoint) => loadWeights(checkpoint, parameters, "f32", store, options));
+  return opened(config, async (checkpoint) => {
+    const own = await readConfig(checkpoint);
+    await loadWeights(checkpoint, parameters, "f32", store, options);
+    for (const [key, what] of Object.entries(beyondShapes) as [keyof typeof beyondShapes, string][]) {
+      const [theirs, ours] = [own[key], model[key]].map(inSingles);
+      if (theirs === ours) continue;
+      throw inputError(
+        "start-config",
+        `${config.path}: model: ${config.start}, which the run starts with, has another ${what}: ${theirs}, not ${ours}`,
+        "Write into model what the config.json of that model says.",
+      );
+    }
+  });
 }
+
+/** What no shape of a tensor shows, but the function that the weights are part of; with the keys that say it. */
+const beyondShapes = {
+  heads: "number of heads (num_attention_heads)",
+  feedForward: "feed-forward (hidden_act)",
+  normEpsilon: "epsilon of its norms (rms_norm_eps, layer_norm_epsilon)",
+  rope: "rotary embedding (rope_theta, rope_scaling)",
+  windows: "attention window (sliding_window)",
+  relaxed: "relaxation (relaxed)",
+} as const satisfies Partial<Record<keyof ModelConfig, string>>;
+
+/** Files of other formats hold the same numbers in single precision. */
+const inSingles = (value: unknown): string =>
+  JSON.stringify(value, (_, inner: unknown) => (typeof inner === "number" ? Math.fround(inner) : inner)) ?? "none";
 
 async function opened<T>({ folder, start }: Started, use: (checkpoint: Checkpoint) => Promise<T>): Promise<T> {
   const checkpoint = await openCheckpoint(resolve(folder, start));
