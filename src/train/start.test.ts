@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readTrainingConfig } from "./config.ts";
-import { type TinyRun, tinyRun } from "./run.testing.ts";
+import { type TinyRun, tinyLlama, tinyRun } from "./run.testing.ts";
 import { runTraining } from "./run.ts";
 
 let tiny: TinyRun;
@@ -16,16 +16,6 @@ async function run(name: string, training: object = {}, other: object = {}) {
   return runTraining(await readTrainingConfig(file), { out: tiny.path(name), threads: 1 });
 }
 
-const llama = {
-  model_type: "llama",
-  hidden_size: 16,
-  intermediate_size: 32,
-  num_hidden_layers: 2,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  tie_word_embeddings: true,
-};
-
 describe("a run that starts with a model", () => {
   it("begins where the other ended, with its tokenizer", async () => {
     const heldOut = ({ log }: Awaited<ReturnType<typeof run>>) =>
@@ -38,9 +28,14 @@ describe("a run that starts with a model", () => {
   });
 
   it.each<[string, object, string, string]>([
-    ["of another shape", { model: { ...llama, intermediate_size: 48 } }, "tensor-shape", "expected shape [16, 48]"],
-    ["of fewer blocks", { model: { ...llama, num_hidden_layers: 3 }, schedule: "0-2" }, "tensor-missing", "layers.2"],
-    ["with other positions", { model: { ...llama, rope_theta: 500_000 } }, "start-config", "rope_theta"],
+    ["of another shape", { model: { ...tinyLlama, intermediate_size: 48 } }, "tensor-shape", "expected shape [16, 48]"],
+    [
+      "of fewer blocks",
+      { model: { ...tinyLlama, num_hidden_layers: 3 }, schedule: "0-2" },
+      "tensor-missing",
+      "layers.2",
+    ],
+    ["with other positions", { model: { ...tinyLlama, rope_theta: 500_000 } }, "start-config", "rope_theta"],
     ["with another tokenizer", { tokenizer: { bpe: 300 } }, "tokenizer-mismatch", "first, which the run starts with"],
     ["that is not there", { start: "nowhere" }, "model-missing", "nowhere"],
   ])("refuses a model %s", async (_, other, code, message) => {
