@@ -41,7 +41,7 @@ export function frontPicture({ model, text, predictedTokens, budget, tried, chos
   const hidden = shown.length < tried.length ? ` (${tried.length - shown.length} are far above)` : "";
   return lines({
     title: `What a smaller ${shortName(model)} costs`,
-    subtitle: `${budgetInWords(budget)}; ${tried.length} candidates${hidden}; ${formatCount(predictedTokens)} tokens of ${text}; untrained`,
+    subtitle: `${budgetInWords(budget)}; ${tried.length} candidates${hidden}; ${formatCount(predictedTokens)} tokens of ${text}; not healed`,
     x: "weights in memory, MB",
     y: "loss, nats a token",
     series: series.filter(({ points }) => points.length > 0),
