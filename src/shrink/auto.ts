@@ -139,7 +139,7 @@ function inWords(tried: readonly Tried[], { way, count, weights, bytes, loss }: 
 const leftOutInWords = ({ way, why }: LeftOut): string => `Not tried: ${way}, because ${why}.`;
 
 /**
- * The last windows judge: a thirty-second of them, but eight where there are that many, at most half. Throws `text-too-short`
+ * The last windows judge: a thirty-second of them, but four where there are that many, at most half. Throws `text-too-short`
  * where there is only one.
  */
 function split(text: Calibration): { readonly choose: Calibration; readonly judge: Calibration } {
@@ -151,7 +151,7 @@ function split(text: Calibration): { readonly choose: Calibration; readonly judg
       "Give a longer --text, or a shorter --window.",
     );
   }
-  const judging = Math.min(Math.ceil(windows / 2), Math.max(8, Math.floor(windows / 32)));
+  const judging = Math.min(Math.ceil(windows / 2), Math.max(4, Math.floor(windows / 32)));
   const end = (windows - judging) * window;
   return {
     choose: { ...text, tokens: tokens.slice(0, end), windows: windows - judging },
