@@ -52,7 +52,8 @@ export async function tryCandidates(
         const loss = await lossOf(played, judge, window, signal).finally(() => played.dispose());
         known.set(keyOf(candidate), { loss, schedule });
         await journal.write([...known] as unknown as Json);
-        const detail = `${candidate.way} (${candidate.count}), ${weights}`;
+        const { way, count } = candidate;
+        const detail = `${way}${count > 0 ? ` (${count})` : ""}, ${weights}`;
         onProgress?.({ label: "trying", done: known.size, total: all.length, unit: "measurements", detail });
       }
     } finally {
