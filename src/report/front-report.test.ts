@@ -34,6 +34,12 @@ it("shows every candidate but those far above the best, the front, and what was 
   expect(svg.match(/stroke-linejoin="round"/g)).toHaveLength(1);
 });
 
+it("hides the choice behind nothing, on the front or not", () => {
+  // The front alone, with its legend, and the choice with its own.
+  const svg = frontPicture({ ...search, tried: search.tried.slice(1, 3), chosen: 1 });
+  expect(marks(svg)).toBe(2 + 1 + 1);
+});
+
 it("names every budget", () => {
   expect(frontPicture({ ...search, budget: { kind: "speed", ratio: 1.5 } })).toContain("at least 1.5 times the speed");
   expect(frontPicture({ ...search, budget: { kind: "params", share: 0.75 } })).toContain("at most 0.75 of the param");

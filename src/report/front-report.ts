@@ -34,7 +34,7 @@ export function frontPicture({ model, text, predictedTokens, budget, tried, chos
       scattered: true,
     },
     ...weightTypes.map((weights) => {
-      const own = shown.filter((one) => one.weights === weights && !one.front);
+      const own = shown.filter((one) => one.weights === weights && !one.front && one !== best);
       return { name: weights, points: points(own), scattered: true };
     }),
   ];
