@@ -2,7 +2,6 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
-import { failure, RefrainError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import { trainingConfig } from "../train/config.ts";
 import { runTraining } from "../train/run.ts";
@@ -51,13 +50,7 @@ export async function trainArm(
   const resume = existsSync(runFiles(folder).checkpoint);
   // A run that has no checkpoint yet, or whose result was not written down, begins anew.
   if (!resume) await rm(folder, { recursive: true, force: true });
-  const { heldOutLoss, log } = await runTraining(config, { out: folder, resume, ...options }).catch(goOnByItself);
+  const { heldOutLoss, log } = await runTraining(config, { out: folder, resume, ...options });
   const seconds = log.reduce((sum, entry) => sum + ("seconds" in entry ? entry.seconds : 0), 0);
   return { loss: heldOutLoss!, seconds };
-}
-
-/** An experiment needs no --resume to go on. */
-function goOnByItself(error: unknown): never {
-  if (!RefrainError.is(error) || !["interrupted", "disk-full", "not-writable"].includes(error.code)) throw error;
-  throw failure(error.code, error.message, "The same command goes on from there.", error);
 }
