@@ -203,6 +203,29 @@ export interface AdapterReference {
   };
 }
 
+/** `pseudo-perplexity.json`: each token but special ones masked in turn, `before` and `after` around each window. */
+export interface PseudoPerplexityReference {
+  readonly mask: number;
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+  readonly special: readonly number[];
+  readonly models: Readonly<
+    Record<
+      string,
+      {
+        readonly ids: readonly number[];
+        /** `meanLoss` in nats; a window has so many tokens, those around the text included. */
+        readonly cases: readonly {
+          readonly window: number;
+          readonly predicted: number;
+          readonly meanLoss: number;
+          readonly pseudoPerplexity: number;
+        }[];
+      }
+    >
+  >;
+}
+
 /** A file of test/fixtures, e.g. `models/qwen3`. */
 export function fixturePath(name: string): string {
   return join(import.meta.dirname, "fixtures", name);
@@ -243,6 +266,10 @@ export function readTrainingReference(): {
   readonly muon: Readonly<Record<string, TrainingReference>>;
 } {
   return readJson("training.json") as ReturnType<typeof readTrainingReference>;
+}
+
+export function readPseudoPerplexityReference(): PseudoPerplexityReference {
+  return readJson("pseudo-perplexity.json") as PseudoPerplexityReference;
 }
 
 /** By the name of the small random model. */

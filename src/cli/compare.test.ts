@@ -10,6 +10,7 @@ beforeAll(async () => {
 afterAll(() => at.remove());
 
 const compare = (...words: string[]) => commandLine(["compare", ...words]);
+const albert = join(import.meta.dirname, "../../test/fixtures/models/albert");
 const gpt2 = join(import.meta.dirname, "../../test/fixtures/models/gpt2");
 
 describe("compare", () => {
@@ -66,6 +67,11 @@ describe("compare", () => {
     ["a text without a tokenizer", (b) => [gpt2, "--text", b.text], "has no tokenizer"],
     ["an empty text", (b) => [b.model, "--text", b.empty], "is empty"],
     ["a window beyond the context", (b) => [b.model, "--text", b.text, "--window", "200"], /200[\s\S]*128/],
+    [
+      "an encoder, before it measures anything",
+      (b) => [b.model, albert],
+      /albert is an encoder.*\nhelp: .*`eval --text`/,
+    ],
   ])("refuses %s", async (_, words, message) => {
     const { code, out, err } = await compare(...words(at));
     expect({ code, out }).toEqual({ code: 2, out: "" });

@@ -1,7 +1,9 @@
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Bench, bench } from "./measuring.testing.ts";
 import { commandLine } from "./terminal.testing.ts";
+import { tinyEncoder } from "./tiny-model.testing.ts";
 
 let at: Bench;
 beforeAll(async () => {
@@ -10,6 +12,8 @@ beforeAll(async () => {
 afterAll(() => at.remove());
 
 const evaluate = (...words: string[]) => commandLine(["eval", ...words]);
+const evaluateAlone = (...words: string[]) => evaluate(...words, "--threads", "1");
+const fixtures = join(import.meta.dirname, "../../test/fixtures/tasks");
 const gpt2 = join(import.meta.dirname, "../../test/fixtures/models/gpt2");
 
 describe("eval", () => {
@@ -80,5 +84,68 @@ describe("eval", () => {
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).toMatch(/^error: /);
     expect(err).toMatch(message);
+  });
+});
+
+describe("eval of an encoder", () => {
+  let encoder: Awaited<ReturnType<typeof tinyEncoder>>;
+  let maskless: Awaited<ReturnType<typeof tinyEncoder>>;
+  beforeAll(async () => {
+    encoder = await tinyEncoder();
+    maskless = await tinyEncoder({ mask: false });
+  });
+  afterAll(() => Promise.all([encoder.remove(), maskless.remove()]));
+
+  it("states pseudo-perplexity, and what it is", async () => {
+    const { code, out } = await evaluateAlone(encoder.path, "--text", at.text, "--tokens", "60", "--window", "16");
+    expect(code).toBe(0);
+    expect(out).toMatch(/^pseudo-perplexity [\d.,]+ .*nats a masked token/);
+    expect(out).toMatch(/cat\.txt, the first 60 tokens, 60 of them masked in turn and predicted from both sides/);
+    expect(out).toMatch(/one of 16 tokens around each masked token; not to be compared with a decoder's perplexity/);
+    expect(out).toContain("schedule 0x3");
+  });
+
+  it("gives one document with --json, and the same figure each time; another with another schedule", async () => {
+    const words = [encoder.path, "--text", at.text, "--tokens", "40", "--json"];
+    const { code, out, err } = await evaluateAlone(...words);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    const document = JSON.parse(out);
+    // Without a --window, all that the model's context holds; the text is shorter, with [CLS] and [SEP] around it.
+    expect(document).toMatchObject({ window: 64, tokens: 40, predicted: 40, tokensRead: 40 * 42 });
+    expect(document.perplexity).toBeUndefined();
+    expect(document.pseudoPerplexity).toBeCloseTo(Math.exp(document.meanLoss), 6);
+    expect(JSON.parse((await evaluateAlone(...words)).out).pseudoPerplexity).toBe(document.pseudoPerplexity);
+    const other = JSON.parse((await evaluateAlone(...words, "--schedule", "0x2")).out);
+    expect(other.pseudoPerplexity).not.toBeCloseTo(document.pseudoPerplexity, 3);
+  });
+
+  it.each<[string, () => string[], string | RegExp]>([
+    [
+      "a stride",
+      () => [encoder.path, "--text", at.text, "--stride", "8"],
+      /is an encoder, whose windows have no --stride/,
+    ],
+    ["a tokenizer without a mask", () => [maskless.path, "--text", at.text], /has no mask[\s\S]*mask_token/],
+    ["a window beyond the context", () => [encoder.path, "--text", at.text, "--window", "65"], /65[\s\S]*64/],
+    ["a window that its frame fills", () => [encoder.path, "--text", at.text, "--window", "3"], /leave room for 1/],
+    ["an empty text", () => [encoder.path, "--text", at.empty], "is empty"],
+    [
+      "tasks",
+      () => [encoder.path, "--tasks", "piqa", "--data", fixtures],
+      /is an encoder: it .*does not continue text/,
+    ],
+    ["--generation", () => [encoder.path, "--text", at.text, "--generation"], /is an encoder: it .*not continue text/],
+  ])("refuses %s", async (_, words, message) => {
+    const { code, out, err } = await evaluateAlone(...words());
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toMatch(/^error: /);
+    expect(err).toMatch(message);
+  });
+
+  it("refuses a text of one token", async () => {
+    await writeFile(at.path("one.txt"), "a");
+    const { code, err } = await evaluateAlone(encoder.path, "--text", at.path("one.txt"));
+    expect(code).toBe(2);
+    expect(err).toMatch(/the text has 1 tokens[\s\S]*longer --text/);
   });
 });

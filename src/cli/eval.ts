@@ -1,8 +1,9 @@
-/** `refrain eval`: how good a model is, by the perplexity of a text, by zero-shot tasks, or by what it writes. */
+/** `refrain eval`: how good a model is, by the perplexity of a text (an encoder: pseudo-perplexity), by zero-shot tasks, or by what it writes. */
 import { inputError } from "../errors.ts";
 import { openTasks } from "../measure/tasks/open-tasks.ts";
 import { readText } from "../text/read-text.ts";
 import { defineRefrainCommand } from "./define.ts";
+import { evalEncoder } from "./eval-encoder.ts";
 import { evalGeneration } from "./eval-generation.ts";
 import { evalTasks } from "./eval-tasks.ts";
 import { evalText } from "./eval-text.ts";
@@ -47,7 +48,8 @@ export const command = defineRefrainCommand({
     const file = tasks ? undefined : await readText(needText(values.text, "eval"));
     await withModel(values.model, { ...values, context: undefined }, context, (model) => {
       if (tasks) return evalTasks(model, tasks, values, context);
-      return (values.generation ? evalGeneration : evalText)(model, file!, values, context);
+      if (values.generation) return evalGeneration(model, file!, values, context);
+      return (model.config.bidirectional ? evalEncoder : evalText)(model, file!, values, context);
     });
   },
 });

@@ -1,4 +1,5 @@
 /** What `refrain heal` and `refrain distill` share: their options, and the way from a learner to a folder that is known to work. */
+import { existsSync } from "node:fs";
 import { inputError } from "../errors.ts";
 import type { AdaptedModules } from "../model/adapter.ts";
 import type { Model } from "../refrain.ts";
@@ -111,8 +112,12 @@ export async function runHealing(request: HealingRequest, values: Values, contex
   const options = healOptions(request, values);
   const file = await readText(needText(values.text, command));
   await whileWriting(out, () =>
-    healTo(out, request, options, file, values, context).catch((error: unknown) => {
-      throw explainFailedWrite(error, healStateFiles(`${out}.heal`));
+    healTo(out, request, options, file, values, context).catch(async (error: unknown) => {
+      const state = `${out}.heal`;
+      const { checkpoint } = healStateFiles(state);
+      // A log is of no use without a checkpoint to go on from.
+      if (!existsSync(checkpoint)) await removeHealState(state);
+      throw explainFailedWrite(error, { checkpoint });
     }),
   );
 }

@@ -13,7 +13,7 @@ import { textTable } from "../report/table.ts";
 import { writeReport } from "../report/write-report.ts";
 import type { Experiment } from "../reproduce/experiment.ts";
 import { experiments } from "../reproduce/experiments.ts";
-import { runExperiment } from "../reproduce/run.ts";
+import { goesOnByItself, runExperiment } from "../reproduce/run.ts";
 import { RECIPE, trainArm } from "../reproduce/train-arm.ts";
 import { version } from "../version.ts";
 import { openFile } from "../weights/node-file.ts";
@@ -58,19 +58,25 @@ export const command = defineRefrainCommand({
       threads,
       refrain: version,
     };
-    const outcomes = await runExperiment(experiment, {
-      out,
-      seeds,
-      conditions,
-      train: (run, progress) => trainArm(run, { text: path, tokens, threads, signal, onProgress: progress }),
-      onProgress,
+    const reproduce = async () => {
+      const outcomes = await runExperiment(experiment, {
+        out,
+        seeds,
+        conditions,
+        train: (run, progress) => trainArm(run, { text: path, tokens, threads, signal, onProgress: progress }),
+        onProgress,
+      });
+      const files = reproductionFiles(experiment, outcomes, conditions, {
+        machine: machineInWords(),
+        command: `refrain reproduce ${paper} --text ${quoted(path)} --tokens ${tokens} --seeds ${seeds} --threads ${threads}`,
+        date: new Date().toISOString().slice(0, 10),
+      });
+      await writeReport(out, { ...files, "losses.png": await svgToPng(files["losses.svg"]) });
+      return { outcomes, files };
+    };
+    const { outcomes, files } = await reproduce().catch((error: unknown) => {
+      throw goesOnByItself(error);
     });
-    const files = reproductionFiles(experiment, outcomes, conditions, {
-      machine: machineInWords(),
-      command: `refrain reproduce ${paper} --text ${quoted(path)} --tokens ${tokens} --seeds ${seeds} --threads ${threads}`,
-      date: new Date().toISOString().slice(0, 10),
-    });
-    await writeReport(out, { ...files, "losses.png": await svgToPng(files["losses.svg"]) });
     output.result(
       JSON.parse(files["report.json"]),
       `${reproductionText(experiment, outcomes)}\n\n${join(out, "report.md")}`,

@@ -26,13 +26,13 @@ export const perplexityOptions = {
     hint: "N",
     min: 2,
     max: 1_048_576,
-    description: "tokens of a window (default: 1024, or what the model's context holds)",
+    description: "tokens of a window (default: 1024, an encoder 128, or what the model's context holds)",
   }),
   stride: integer({
     hint: "N",
     min: 2,
     max: 1_048_576,
-    description: "tokens from one window to the next (default: half a window)",
+    description: "tokens from one window to the next (default: half a window); not for encoders",
   }),
 } as const;
 

@@ -58,7 +58,7 @@ function summary(result: RunResult): string {
           `${formatCount(tokens)} tokens in ${formatDuration(seconds)}: ${formatRate(tokensPerSecond, "tokens")}, ${formatBytes(memory.total)} of memory.`,
         ]
       : []),
-    `Next: ${isEncoder ? `refrain inspect ${quoted(out)}` : `refrain run ${quoted(out)} "Once upon a time"`}`,
+    `Next: ${isEncoder ? `refrain eval ${quoted(out)} --text FILE` : `refrain run ${quoted(out)} "Once upon a time"`}`,
     `      ${quoted(`${out}/report.html`)}`,
   ].join("\n");
 }

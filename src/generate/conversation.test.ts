@@ -15,6 +15,7 @@ function tokenizer(chat = template): Tokenizer {
     stops: [END],
     mask: undefined,
     special: new Set<number>(),
+    frame: { before: [], after: [] },
     encode: (input) => Array.from(input, (character) => character.charCodeAt(0)),
     decode: (tokens) => tokens.map(text).join(""),
     stream: () => ({ push: text, end: () => "" }),

@@ -14,6 +14,7 @@ function fakeTokenizer(bos: number | undefined = 0): Tokenizer {
     stops: [1],
     mask: undefined,
     special: new Set<number>(),
+    frame: { before: [], after: [] },
     encode: (input) => Array.from(input, (character) => pieces.indexOf(character)),
     decode: (tokens) => tokens.map(text).join(""),
     stream: () => ({ push: text, end: () => "" }),

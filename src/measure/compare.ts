@@ -2,6 +2,7 @@
 import type { CacheType } from "../engine/attention-layout.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { readConfig } from "../model/read-config.ts";
+import { refuseEncoder } from "../model/session.ts";
 import type { OnProgress } from "../progress.ts";
 import { load, resolveSchedule, type WeightType } from "../refrain.ts";
 import { firstTokens } from "../text/first-tokens.ts";
@@ -69,6 +70,7 @@ async function check({ model, schedule }: Candidate, options: Pick<CompareOption
   const checkpoint = await openCheckpoint(model, options);
   try {
     const config = await readConfig(checkpoint);
+    if (config.bidirectional) throw refuseEncoder(model);
     resolveSchedule(config, schedule);
     return config;
   } finally {

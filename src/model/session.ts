@@ -40,6 +40,7 @@ export interface SessionOptions {
 export interface PlayOptions {
   /** First row whose output is wanted; `tokens.length` for none. */
   readonly tail?: number;
+  /** A token for each row from `tail` on; -1 asks for no loss. */
   readonly targets?: ArrayLike<number>;
 }
 
@@ -69,7 +70,7 @@ export function refuseEncoder(name: string): RefrainError {
   return inputError(
     "encoder",
     `${name} is an encoder: it predicts masked tokens from both sides and does not continue text`,
-    "Use a model that continues text (llama, qwen2, qwen3, mistral, mobilellm, gpt2); `fillMask` in the library fills masks.",
+    "Use a model that continues text (llama, qwen2, qwen3, mistral, mobilellm, gpt2); an encoder is judged by `eval --text`.",
   );
 }
 
@@ -144,7 +145,7 @@ export class Session {
    */
   play(tokens: ArrayLike<number>, { tail, targets }: PlayOptions = {}): void {
     for (let i = 0; i < tokens.length; i++) this.checkToken(tokens[i]!);
-    for (let i = 0; i < (targets?.length ?? 0); i++) this.checkToken(targets![i]!);
+    for (let i = 0; i < (targets?.length ?? 0); i++) if (targets![i] !== -1) this.checkToken(targets![i]!);
     this.checkRoom(tokens.length);
     if (this.bidirectional && this.at > 0)
       throw new Error("play: an encoder reads a sequence whole; rewind to 0 first");

@@ -47,7 +47,7 @@ export async function requireReportFolder(folder: string): Promise<void> {
 async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   const file = await open(path, "w");
   try {
-    await file.writeFile(bytes);
+    await realDisk.write(file, bytes, 0);
     await file.sync();
   } finally {
     await file.close();

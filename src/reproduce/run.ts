@@ -5,7 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import { inputError } from "../errors.ts";
+import { failure, inputError, RefrainError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import { whileLocked } from "../weights/lock.ts";
 import { isSystemError } from "../weights/node-file.ts";
@@ -110,3 +110,12 @@ const otherConditions = (path: string, what: string, before: string, now: string
     `${path} holds results of another ${what}: ${before}, this run has ${now}`,
     "Choose another folder: results of different conditions cannot be compared.",
   );
+
+/** What stops an experiment, in its own words: it needs no --resume to go on, and goes on in its own folder. */
+export function goesOnByItself(error: unknown): unknown {
+  if (!RefrainError.is(error)) return error;
+  const { code, message } = error;
+  if (code === "disk-full") return failure(code, message, "Free some space; the same command then goes on.", error);
+  if (code !== "interrupted" && code !== "not-writable") return error;
+  return failure(code, message, "The same command goes on from there.", error);
+}

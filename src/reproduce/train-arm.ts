@@ -2,7 +2,6 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { failure, RefrainError } from "../errors.ts";
 import type { OnProgress } from "../progress.ts";
 import { load } from "../refrain.ts";
 import { printSteps } from "../schedule/print.ts";
@@ -63,7 +62,7 @@ export async function trainArm(
   // A run that has no checkpoint yet, or whose result was not written down, begins anew.
   if (!resume) await rm(folder, { recursive: true, force: true });
   if (!resume && arm.start) await writeStart(arm, seed, folder, options);
-  const { heldOutLoss, log } = await runTraining(config, { out: folder, resume, ...options }).catch(goOnByItself);
+  const { heldOutLoss, log } = await runTraining(config, { out: folder, resume, ...options });
   await rm(startOf(folder), { recursive: true, force: true });
   const seconds = log.reduce((sum, entry) => sum + ("seconds" in entry ? entry.seconds : 0), 0);
   return { loss: heldOutLoss!, seconds };
@@ -95,10 +94,4 @@ async function writeStart(
   } finally {
     await source.dispose();
   }
-}
-
-/** An experiment needs no --resume to go on. */
-function goOnByItself(error: unknown): never {
-  if (!RefrainError.is(error) || !["interrupted", "disk-full", "not-writable"].includes(error.code)) throw error;
-  throw failure(error.code, error.message, "The same command goes on from there.", error);
 }

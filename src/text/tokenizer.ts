@@ -40,6 +40,8 @@ export interface Tokenizer {
   readonly mask: number | undefined;
   /** Tokens that are no text: begin, end, padding, the mask. */
   readonly special: ReadonlySet<number>;
+  /** The tokens that stand around every text: none, begin, end. */
+  readonly frame: Frame;
   /**
    * Special tokens written in the text are read as such. `special` (default true) is whether the tokens that begin and end every
    * text of this model are put around it; a chat template writes them itself.
@@ -80,10 +82,10 @@ class HuggingFaceTokenizer implements Tokenizer {
   readonly stops: readonly number[];
   readonly mask: number | undefined;
   readonly special: ReadonlySet<number>;
+  readonly frame: Frame;
   private readonly parts: TokenizerParts;
   private readonly config: JsonObject;
   private readonly library: Library;
-  private readonly frame: Frame;
   private readonly bytes: TokenBytes;
   private readonly template: string | undefined;
 

@@ -22,7 +22,7 @@ import { Learner } from "./learner.ts";
 import { describeLearner, type LearnerMemory } from "./learner-plan.ts";
 import { rateSchedule } from "./rate.ts";
 import { saveRun } from "./run-state.ts";
-import { type LogEntry, type Trained, train } from "./trainer.ts";
+import { type LogEntry, lossAt, type Trained, train } from "./trainer.ts";
 import { TrainingLog } from "./training-log.ts";
 
 export interface HealResult extends Omit<Trained, "heldOutLoss"> {
@@ -93,6 +93,7 @@ export async function heal(model: Model, text: TextFile, options: HealOptions): 
         }),
         clip: 1,
         heldOut: corpus.heldOut,
+        evaluated: lossAt(log.entries, learner.steps),
         // Within a budget of time the losses before and after have to do.
         ...("tokens" in settings.budget && { evaluateEvery: every }),
         ...(state !== undefined && { save, saveEvery: Math.min(every, 20) }),
@@ -190,10 +191,6 @@ async function fingerprintOf(model: Model): Promise<string> {
 /** What an adapter must say of the schedule: nothing where it is the model's own. */
 function ownSchedule({ config, schedule }: Model): string | undefined {
   return printSteps(resolveSchedule(config, undefined)) === schedule ? undefined : schedule;
-}
-
-function lossAt(log: readonly LogEntry[], step: number): number | undefined {
-  return log.flatMap((entry) => ("heldOutLoss" in entry && entry.step === step ? [entry.heldOutLoss] : [])).at(-1);
 }
 
 /** A log of a healing that nobody will resume. */

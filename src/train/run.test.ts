@@ -1,7 +1,7 @@
 import { appendFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { load } from "../refrain.ts";
-import { type Disk, realDisk } from "../weights/disk.ts";
+import { whileFull } from "../weights/full-disk.testing.ts";
 import { readTrainingConfig } from "./config.ts";
 import { logOf, type TinyRun, tinyRun } from "./run.testing.ts";
 import { type RunOptions, runTraining } from "./run.ts";
@@ -114,30 +114,19 @@ describe("a run", () => {
 });
 
 describe("a disk that becomes full", () => {
-  /** Of all that a run writes, the write of this number gets half its bytes to the disk and fails. */
   async function runFull(file: string, out: string, at: number, resume: boolean) {
-    const write = realDisk.write;
-    let writes = 0;
-    const full: Disk["write"] = async (handle, bytes, position) => {
-      if (++writes !== at) return write(handle, bytes, position);
-      await write(handle, bytes.subarray(0, bytes.length >> 1), position);
-      throw Object.assign(new Error("no space left"), { code: "ENOSPC" });
-    };
-    const spy = vi.spyOn(realDisk, "write").mockImplementation(full);
-    try {
-      const error = await run(file, out, { resume }).then(
-        () => undefined,
-        (caught: { code: string; kind: string; message: string; help: string }) => caught,
-      );
-      return { error, writes };
-    } finally {
-      spy.mockRestore();
-    }
+    let error: { code: string; kind: string; message: string; help: string } | undefined;
+    const { result, writes } = await whileFull(at, () =>
+      run(file, out, { resume }).catch((caught) => {
+        error = caught;
+      }),
+    );
+    return { result, error, writes };
   }
 
   it("at any write leaves a run that goes on with the same losses to the same model, to the bit", async () => {
     const file = await tiny.file("a");
-    const { writes } = await runFull(file, "whole", 0, false);
+    const { writes, result } = await runFull(file, "whole", 0, false);
     const names = async (out: string) => (await readdir(tiny.path(out))).sort();
     const expected = {
       log: await logOf(tiny.path("whole")),
@@ -157,7 +146,8 @@ describe("a disk that becomes full", () => {
       // Full once more where it goes on.
       const again = begun && i % 4 === 0 ? (await runFull(file, out, 3, true)).error : undefined;
       if (again) expect(again).toMatchObject({ code: "disk-full" });
-      await run(file, out, { resume: begun !== undefined });
+      const { heldOutLoss } = await run(file, out, { resume: begun !== undefined });
+      expect(heldOutLoss, `write ${at}`).toBe(result!.heldOutLoss);
       expect(await logOf(tiny.path(out)), `write ${at}`).toEqual(expected.log);
       expect((await readFile(tiny.path(`${out}/model.safetensors`))).equals(expected.model)).toBe(true);
       expect(await names(out)).toEqual(expected.names);

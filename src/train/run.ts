@@ -25,7 +25,7 @@ import { configHash, openRunFolder, removeRunState, runFiles } from "./run-folde
 import { explainFailedWrite, type Identity, openRun, saveRun } from "./run-state.ts";
 import { sample } from "./sample.ts";
 import { loadStart } from "./start.ts";
-import { type LogEntry, type Trained, train } from "./trainer.ts";
+import { type LogEntry, lossAt, type Trained, train } from "./trainer.ts";
 import { TrainingLog } from "./training-log.ts";
 import { writeModel } from "./write-model.ts";
 
@@ -121,6 +121,7 @@ async function runLocked(config: TrainingConfig, options: RunOptions): Promise<R
           clip: training.clip === 0 ? undefined : training.clip,
           heldOut: masking && heldOut ? maskedHeldOut(heldOut, length, masking) : heldOut,
           evaluateEvery: training.evaluateEvery ?? every,
+          evaluated: lossAt(log.entries, learner.steps),
           save: () => saveRun(files.checkpoint, learner, identity),
           saveEvery: training.saveEvery ?? training.evaluateEvery ?? every,
           sample: masking && prompt === "" ? undefined : () => sample(sampling, learner.steps),

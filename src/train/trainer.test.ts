@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Batch } from "./batches.ts";
-import { type Learning, type LogEntry, type TrainOptions, train } from "./trainer.ts";
+import { type Learning, type LogEntry, lossAt, type TrainOptions, train } from "./trainer.ts";
 
 /** Learns one number: the loss is its squared distance to the first token of a batch. */
 class OneNumber implements Learning {
@@ -117,6 +117,37 @@ describe("the training loop", () => {
     });
     expect(saved).toEqual([3]);
     expect(learner.steps).toBe(3);
+  });
+
+  it.each([3, 6])(
+    "an evaluation that is interrupted after step %i is no result, and is made when the run goes on",
+    async (at) => {
+      const heldOut = [batch(0), batch(6)];
+      const whole = await run({ heldOut, evaluateEvery: 3 });
+      const controller = new AbortController();
+      const learner = new OneNumber();
+      const evaluate = learner.evaluate;
+      learner.evaluate = (tokens) => {
+        if (learner.steps === at) controller.abort();
+        return evaluate.call(learner, tokens);
+      };
+      const log: LogEntry[] = [];
+      const stopped = { heldOut, evaluateEvery: 3, log: (entry: LogEntry) => void log.push(entry) };
+      await expect(run({ ...stopped, signal: controller.signal }, learner)).rejects.toMatchObject({
+        message: `Interrupted after step ${at} of 6`,
+      });
+      const { trained } = await run({ ...stopped, evaluated: lossAt(log, at) }, learner);
+      const held = (entries: readonly LogEntry[]) => entries.filter((entry) => "heldOutLoss" in entry);
+      expect(held(log)).toEqual(held(whole.log));
+      expect(trained.heldOutLoss).toBe(whole.trained.heldOutLoss);
+    },
+  );
+
+  it("a loss that is known where it goes on is its result, and not computed again", async () => {
+    const learner = new OneNumber();
+    const { trained: whole, log } = await run({ heldOut: [batch(3)] }, learner);
+    const again = await run({ heldOut: [batch(3)], evaluated: lossAt(log, 6) }, learner);
+    expect(again).toMatchObject({ log: [], trained: { steps: 0, heldOutLoss: whole.heldOutLoss } });
   });
 
   it("throws half a step away when it is interrupted within one", async () => {

@@ -30,6 +30,11 @@ export type LogEntry =
   | { readonly step: number; readonly heldOutLoss: number }
   | { readonly step: number; readonly sample: string };
 
+/** The loss on held-out text after step `step`. */
+export function lossAt(log: readonly LogEntry[], step: number): number | undefined {
+  return log.flatMap((entry) => ("heldOutLoss" in entry && entry.step === step ? [entry.heldOutLoss] : [])).at(-1);
+}
+
 export interface TrainOptions {
   /** Steps of the whole run. */
   readonly steps: number;
@@ -43,6 +48,8 @@ export interface TrainOptions {
   /** What a loss is computed of before the first step, every `evaluateEvery` steps and after the last. */
   readonly heldOut?: readonly Batch[] | undefined;
   readonly evaluateEvery?: number | undefined;
+  /** That loss where a run goes on, if it is known: it is not computed again. */
+  readonly evaluated?: number | undefined;
   /** Writes a checkpoint of the learner; called every `saveEvery` steps, after the last, and where the run is interrupted. */
   readonly save?: (() => Promise<void>) | undefined;
   readonly saveEvery?: number | undefined;
@@ -76,7 +83,7 @@ export async function train(learner: Learning, options: TrainOptions): Promise<T
   let saved = began > 0 ? began : undefined;
   let [tokens, seconds] = [0, 0];
   let loss: number | undefined;
-  let heldOutLoss: number | undefined;
+  let heldOutLoss = options.evaluated;
 
   const save = async () => {
     if (options.save === undefined || saved === learner.steps) return;
@@ -91,7 +98,8 @@ export async function train(learner: Learning, options: TrainOptions): Promise<T
   const isDue = (every: number | undefined) =>
     learner.steps === steps || (every !== undefined && learner.steps % every === 0);
 
-  if (began === 0) await evaluate();
+  // A run that was stopped in an evaluation goes on with it, also behind its last step.
+  if (heldOutLoss === undefined && (began === 0 || isDue(options.evaluateEvery))) await evaluate();
   let ahead = batches.batch(began * accumulation);
   while (learner.steps < steps) {
     const step = learner.steps;
@@ -138,6 +146,8 @@ export async function train(learner: Learning, options: TrainOptions): Promise<T
     if (isDue(options.saveEvery)) await save();
   }
   await save();
+  // A last evaluation that was broken off is no result.
+  if (signal?.aborted) throw interrupted(steps, steps, options.save !== undefined);
   const taken = learner.steps - began;
   return { steps: taken, tokens, tokensPerSecond: taken === 0 ? 0 : tokens / seconds, loss, heldOutLoss };
 }

@@ -1,6 +1,7 @@
 /** Tasks on a model: score, count. Each task has a session of its own, as long as its longest item needs. */
 import { join } from "node:path";
 import { cacheFolder } from "../../cache-folder.ts";
+import { refuseEncoder } from "../../model/session.ts";
 import type { PlayableModel } from "../../playable-model.ts";
 import type { OnProgress } from "../../progress.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
@@ -49,12 +50,13 @@ interface Encoded {
   readonly requests: readonly EncodedRequest[];
 }
 
-/** The results of each task. Items that this model as it is played has answered before are not scored again. */
+/** The results of each task. Items that this model as it is played has answered before are not scored again. Error: `encoder`. */
 export async function evaluateTasks(
   model: PlayableModel,
   tasks: readonly OpenTask[],
   options: Omit<EvaluateOptions, "store"> = {},
 ): Promise<TaskResult[]> {
+  if (model.config.bidirectional) throw refuseEncoder(model.name);
   const store = await ScoreStore.open(join(cacheFolder(), scoreFileName(model)));
   try {
     const results: TaskResult[] = [];
