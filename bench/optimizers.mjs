@@ -1,5 +1,5 @@
 /**
- * node bench/optimizers.mjs CONFIG TEXT OUT [--tokens N] [--optimizers adamw,muon] [--rates 0.003,0.006] [--seeds 0] [--time]: AdamW
+ * node bench/optimizers.mjs CONFIG TEXT OUT [--tokens N] [--sequences 8] [--optimizers adamw,muon] [--rates 0.003,0.006] [--seeds 0] [--time]: AdamW
  * against Muon. Trains what CONFIG describes on the same tokens with each optimizer, rate and seed, and prints losses on the same
  * held-out text, at half of the run and at its end. Runs that OUT holds are not run again; one under way goes on. --time trains nothing but
  * plays steps of both optimizers in turns, and prints the medians. (npm run build first.)
@@ -17,12 +17,13 @@ import { Learner } from "../dist/train/learner.js";
 import { planTraining, runTraining } from "../dist/train/run.js";
 import { median } from "./report.mjs";
 
-const [SEQUENCES, LENGTH, VOCABULARY, ROUNDS] = [8, 128, 512, 15];
+const [LENGTH, VOCABULARY, ROUNDS] = [128, 512, 15];
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     tokens: { type: "string", default: "200000" },
+    sequences: { type: "string", default: "8" },
     optimizers: { type: "string", default: "adamw,muon" },
     rates: { type: "string", default: "0.003,0.006" },
     seeds: { type: "string", default: "0" },
@@ -31,19 +32,20 @@ const { values: options, positionals } = parseArgs({
 });
 const [path, text, out] = positionals;
 const tokens = Number(options.tokens);
+const sequences = Number(options.sequences);
 const optimizers = options.optimizers.split(",");
 
 function configOf(optimizer, rate, seed) {
   const { $schema: _, ...file } = JSON.parse(readFileSync(path, "utf8"));
-  const half = Math.ceil(tokens / (SEQUENCES * LENGTH) / 2);
-  const training = { sequences: SEQUENCES, length: LENGTH, tokens, rate, seed, optimizer };
+  const half = Math.ceil(tokens / (sequences * LENGTH) / 2);
+  const training = { sequences, length: LENGTH, tokens, rate, seed, optimizer };
   const pace = { evaluateTokens: 32_768, evaluateEvery: half, saveEvery: Math.ceil(half / 4), sampleEvery: 2 * half };
   const data = { files: resolve(text) };
   return trainingConfig({ ...file, tokenizer: { bpe: VOCABULARY }, data, training: { ...training, ...pace } }, path);
 }
 
 async function losses(optimizer, rate, seed) {
-  const folder = join(out, [basename(path, ".json"), optimizer, rate, seed, tokens].join("-"));
+  const folder = join(out, [basename(path, ".json"), optimizer, rate, seed, tokens, sequences].join("-"));
   if (!existsSync(join(folder, "config.json"))) {
     const resume = existsSync(join(folder, "checkpoint.safetensors"));
     if (!resume) rmSync(folder, { recursive: true, force: true });
@@ -69,7 +71,7 @@ async function time() {
     }
     return learner;
   });
-  const batch = Int32Array.from({ length: SEQUENCES * LENGTH }, (_, i) => (i * 37 + (i >> 3)) % VOCABULARY);
+  const batch = Int32Array.from({ length: sequences * LENGTH }, (_, i) => (i * 37 + (i >> 3)) % VOCABULARY);
   const step = (learner) => {
     const begin = performance.now();
     learner.accumulate(batch, batch);

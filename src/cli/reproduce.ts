@@ -14,14 +14,14 @@ import { writeReport } from "../report/write-report.ts";
 import type { Experiment } from "../reproduce/experiment.ts";
 import { experiments } from "../reproduce/experiments.ts";
 import { goesOnByItself, runExperiment } from "../reproduce/run.ts";
-import { trainArm } from "../reproduce/train-arm.ts";
+import { RECIPE, trainArm } from "../reproduce/train-arm.ts";
 import { version } from "../version.ts";
 import { openFile } from "../weights/node-file.ts";
 import { defineRefrainCommand } from "./define.ts";
 import { flag, integer, modelOptions, optionalArgument, text } from "./options.ts";
 import { quoted } from "./quoted.ts";
 
-const FULL = { tokens: 1_000_000, seeds: 2 };
+const FULL = { tokens: 500_000, seeds: 2 };
 const QUICK = { tokens: 100_000, seeds: 1 };
 
 export const command = defineRefrainCommand({
@@ -54,6 +54,7 @@ export const command = defineRefrainCommand({
       experiment: experiment.name,
       text: { name: basename(path), sha256: await hashOf(path) },
       tokens,
+      recipe: RECIPE,
       threads,
       refrain: version,
     };

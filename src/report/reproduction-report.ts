@@ -107,7 +107,7 @@ export function reproductionFiles(
     "",
     `${experiment.paper}.`,
     "",
-    `Each arm: ${formatCount(conditions.tokens)} tokens of ${conditions.text.name} (sha256 ${conditions.text.sha256.slice(0, 12)}…), ${conditions.threads} ${conditions.threads === 1 ? "thread" : "threads"}, ${machine}, ${date}.`,
+    `Each arm: ${formatCount(conditions.tokens)} tokens of ${conditions.text.name} (sha256 ${conditions.text.sha256.slice(0, 12)}…), ${conditions.recipe}; ${conditions.threads} ${conditions.threads === 1 ? "thread" : "threads"}, ${machine}, ${date}.`,
     "",
     "```sh",
     command,

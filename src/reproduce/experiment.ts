@@ -2,6 +2,7 @@
  * What an experiment is: models that differ in the one thing a paper speaks of, trained on equal tokens, and the paper's
  * claims about which of them is better. An experiment is data; run.ts trains it, report.ts writes down what came out.
  */
+import type { Tying } from "../shrink/tie-layers.ts";
 
 /** One model of an experiment. */
 export interface Arm {
@@ -15,6 +16,8 @@ export interface Arm {
   readonly schedule?: string;
   /** Blocks that are shared differ by step, by pairs of this rank. */
   readonly relaxed?: { readonly rank: number };
+  /** Begins as an arm before it ended with the same seed, its layers tied into this one's blocks; absent: with random weights. */
+  readonly start?: { readonly from: string; readonly init: Tying };
   /** What the paper measured for it, with the unit; absent where no figure of it could be read. */
   readonly paper?: string;
 }

@@ -24,6 +24,7 @@ const conditions: Conditions = {
   experiment: "x",
   text: { name: "t", sha256: "1" },
   tokens: 10,
+  recipe: "slowly",
   threads: 1,
   refrain: "0",
 };
@@ -62,6 +63,7 @@ describe("an experiment", () => {
   it.each<[string, Partial<Conditions>]>([
     ["tokens", { tokens: 11 }],
     ["text", { text: { name: "t", sha256: "2" } }],
+    ["recipe", { recipe: "fast" }],
     ["refrain", { refrain: "1" }],
     ["experiment", { experiment: "y" }],
   ])("refuses results of another %s", async (what, changed) => {

@@ -19,6 +19,8 @@ export interface Conditions {
   readonly text: { readonly name: string; readonly sha256: string };
   /** Tokens that each arm is trained on. */
   readonly tokens: number;
+  /** How arms are trained, in words. */
+  readonly recipe: string;
   readonly threads: number;
   readonly refrain: string;
 }
@@ -46,6 +48,7 @@ const resultsSchema = v.object({
     experiment: v.string(),
     text: v.object({ name: v.string(), sha256: v.string() }),
     tokens: v.number(),
+    recipe: v.string(),
     threads: v.number(),
     refrain: v.string(),
   }),
@@ -92,7 +95,7 @@ async function resultsOf(out: string, conditions: Conditions): Promise<readonly 
     throw inputError("results", `${path}: ${parsed.issues[0].message}`, "Choose another folder, or delete this file.");
   }
   const { conditions: before, outcomes } = parsed.output;
-  for (const key of ["experiment", "tokens", "threads", "refrain"] as const) {
+  for (const key of ["experiment", "tokens", "recipe", "threads", "refrain"] as const) {
     if (before[key] !== conditions[key]) throw otherConditions(path, key, `${before[key]}`, `${conditions[key]}`);
   }
   if (before.text.sha256 !== conditions.text.sha256) {

@@ -18,6 +18,8 @@ export const growMethod = defineMethod({
     steps: repeatEach(model.steps, times),
     dropped: [],
     scores: [],
-    notes: ["A trained block that is played again does not do what it did: train the model further before you use it."],
+    notes: [
+      "A trained block that is played again does not do what it did: train the model further (refrain heal, or train with start) before you use it.",
+    ],
   }),
 });

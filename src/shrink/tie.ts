@@ -48,8 +48,8 @@ export const tieMethod = defineMethod({
       record: { blocks: describeMixes(mixes, config.blocks) },
       notes: [
         rank === 0
-          ? "Tied layers no longer do what they did: train the model further before you use it."
-          : "Tied layers do only nearly what they did: train the model further before you use it.",
+          ? "Tied layers no longer do what they did: train the model further (refrain heal, or train with start) before you use it."
+          : "Tied layers do only nearly what they did: train the model further (refrain heal, or train with start) before you use it.",
       ],
     };
   },

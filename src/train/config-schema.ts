@@ -157,15 +157,19 @@ export const trainingFileSchema = v.strictObject({
   recurrence: v.optional(
     v.pipe(recurrenceSchema, v.description("tell a loop again what stands before it (arXiv 2604.12946)")),
   ),
+  start: v.optional(
+    text("a model, of the shape that model and schedule say, whose weights the run begins with (default: random ones)"),
+  ),
   tokenizer: v.optional(
     v.pipe(
       v.union([
         v.strictObject({ bpe: v.pipe(wholeNumber(258, "tokens of the vocabulary"), v.maxValue(1 << 20)) }),
         text('"bytes", or a tokenizer.json or model folder'),
       ]),
-      v.description('"bytes"; {"bpe": N}, trained on the corpus; or the path of a tokenizer.json or of a model folder'),
+      v.description(
+        '"bytes"; {"bpe": N}, trained on the corpus; or the path of a tokenizer.json or of a model folder (default: that of start; without one {"bpe": 2048})',
+      ),
     ),
-    { bpe: 2048 },
   ),
   data,
   training: v.optional(training, {}),

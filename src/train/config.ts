@@ -34,7 +34,8 @@ export async function readTrainingConfig(path: string): Promise<TrainingConfig> 
 export function trainingConfig(file: unknown, path: string): TrainingConfig {
   const result = v.safeParse(trainingFileSchema, file);
   if (!result.success) throw explain(result.issues, path);
-  const config = { ...result.output, path, folder: dirname(resolve(path)) };
+  const { tokenizer = result.output.start === undefined ? { bpe: 2048 } : undefined, ...rest } = result.output;
+  const config = { ...rest, tokenizer, path, folder: dirname(resolve(path)) };
   checkTraining(config);
   // What the tokenizer will have is not known yet, and the shape does not depend on it.
   checkObjective(config, modelOf(config, config.model.vocab_size ?? 1).config);

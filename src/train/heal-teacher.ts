@@ -13,6 +13,7 @@ import { readConfig } from "../model/read-config.ts";
 import type { Model } from "../refrain.ts";
 import { printSteps } from "../schedule/print.ts";
 import type { Steps } from "../schedule/schedule.ts";
+import { vocabularyDifference } from "../text/same-vocabulary.ts";
 import { openTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { editedCheckpoint, editedNames } from "../weights/edited-checkpoint.ts";
 import { fingerprint } from "../weights/fingerprint.ts";
@@ -96,11 +97,8 @@ function refuseOtherVocabulary(
   if (config.vocabSize !== student.config.vocabSize) {
     throw refuse(`${config.vocabSize} logits, where the student has ${student.config.vocabSize}`);
   }
-  if (tokenizer.vocabSize !== own.vocabSize) throw refuse(`${tokenizer.vocabSize} tokens, not ${own.vocabSize}`);
-  for (let token = 0; token < own.vocabSize; token++) {
-    const [theirs, ours] = [tokenizer.piece(token), own.piece(token)];
-    if (theirs !== ours) throw refuse(`token ${token} is ${JSON.stringify(theirs)}, not ${JSON.stringify(ours)}`);
-  }
+  const difference = vocabularyDifference(tokenizer, own);
+  if (difference !== undefined) throw refuse(difference);
 }
 
 /**

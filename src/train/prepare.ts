@@ -8,6 +8,7 @@ import { countWords, trainBytePairs } from "../text/train-byte-pairs.ts";
 import { readJsonObject } from "../weights/node-file.ts";
 import { replaceText } from "../weights/replace-file.ts";
 import { isEncoder, modelOf, type NewModel, type TrainingConfig } from "./config.ts";
+import { refuseOtherTokenizer, startTokenizer } from "./start.ts";
 import { requireSequence, type TokenizedCorpus, tokenizeCorpus } from "./token-file.ts";
 
 /** Characters of the corpus that byte pairs are trained on; more would change few of them. */
@@ -46,6 +47,7 @@ export async function prepare(
       "Leave it out, or make it larger.",
     );
   }
+  if (config.start !== undefined) await refuseOtherTokenizer({ ...config, start: config.start }, tokenizer);
   if (kept === undefined) {
     const written = tokenizer.files();
     // tokenizer.json last: a run that goes on takes the folder's tokenizer where that file is, and both must be there.
@@ -83,10 +85,12 @@ function corpusFiles({ data, folder }: TrainingConfig, paths: string | readonly 
 }
 
 async function makeTokenizer(config: TrainingConfig, files: CorpusFiles, reading: Reading): Promise<Tokenizer> {
-  const { tokenizer, folder } = config;
+  const given = await givenTokenizer(config);
+  if (given) return given;
+  const size = vocabularyToMake(config);
   const mask = isEncoder(config);
-  if (tokenizer === "bytes") return newTokenizer([], { mask });
-  if (typeof tokenizer === "string") return existingTokenizer(resolve(folder, tokenizer));
+  const special = mask ? 1 : 0;
+  if (size === BYTE_VOCABULARY + special) return newTokenizer([], { mask });
   const counts = new Map<string, number>();
   let read = 0;
   for await (const { text } of readCorpus(files, { ...reading, label: "counting words" })) {
@@ -94,11 +98,31 @@ async function makeTokenizer(config: TrainingConfig, files: CorpusFiles, reading
     read += text.length;
     if (read >= MOST_FOR_BYTE_PAIRS) break;
   }
-  return newTokenizer(trainBytePairs(counts, tokenizer.bpe - BYTE_VOCABULARY - (mask ? 1 : 0)), { mask });
+  return newTokenizer(trainBytePairs(counts, size - BYTE_VOCABULARY - special), { mask });
+}
+
+/** The tokenizer that the file names, or else the one of the model that the run starts with; undefined where one is to be made. */
+export async function givenTokenizer(config: TrainingConfig): Promise<Tokenizer | undefined> {
+  const { tokenizer, start, path, folder } = config;
+  if (typeof tokenizer === "string" && tokenizer !== "bytes") return existingTokenizer(resolve(folder, tokenizer));
+  if (tokenizer !== undefined || start === undefined) return undefined;
+  const own = await startTokenizer({ ...config, start });
+  if (own) return own;
+  throw inputError(
+    "tokenizer-missing",
+    `${path}: start: ${start} brings no tokenizer`,
+    "Name the one that it was trained with: tokenizer.",
+  );
+}
+
+/** Tokens of the tokenizer that is to be made; byte pairs may turn out to be fewer, where a text has no more. */
+export function vocabularyToMake(config: TrainingConfig): number {
+  const { tokenizer } = config;
+  return typeof tokenizer === "object" ? tokenizer.bpe : BYTE_VOCABULARY + (isEncoder(config) ? 1 : 0);
 }
 
 /** A tokenizer.json, or the one of a model folder, with what stands beside it. */
-export async function existingTokenizer(path: string): Promise<Tokenizer> {
+async function existingTokenizer(path: string): Promise<Tokenizer> {
   const folder = await tokenizerIn(path);
   if (folder !== undefined) return folder;
   const tokenizer = await readJsonObject(path, MAX_TOKENIZER_BYTES);

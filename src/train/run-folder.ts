@@ -57,18 +57,26 @@ export async function openRunFolder(folder: string, config: TrainingConfig, resu
     }
     return;
   }
-  if (names.some((name) => !name.startsWith("."))) {
+  const others = names.filter((name) => !name.startsWith(".") && !(kept && beforeFirstCheckpoint.has(name)));
+  if (others.length > 0) {
     const unfinished = kept !== undefined && !names.includes("config.json");
     throw inputError(
       "output-exists",
       unfinished
         ? `${folder} holds a run that is not finished`
-        : `${folder} is not empty: it has ${names.slice(0, 3).join(", ")}`,
+        : `${folder} is not empty: it has ${others.slice(0, 3).join(", ")}`,
       unfinished ? "Go on with it: --resume. Or choose another folder." : "Choose another folder.",
     );
   }
+  await removeRunState(folder);
   await replaceText(files.config, `${JSON.stringify(keptConfig(config), null, 2)}\n`);
 }
+
+/** What a run that was refused, or stopped before it had anything to lose, leaves: another may begin in its place. */
+const beforeFirstCheckpoint: ReadonlySet<string> = new Set([
+  ...["train.json", "train.jsonl", "tokens"],
+  ...["tokenizer.json", "tokenizer_config.json"],
+]);
 
 /** What a run only needs until it is done. */
 export async function removeRunState(folder: string): Promise<void> {

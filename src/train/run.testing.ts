@@ -6,6 +6,16 @@ import type { LogEntry } from "./trainer.ts";
 
 const sentence = "The cat sat on the mat, and the dog looked at the moon; nobody said a word. ";
 
+export const tinyLlama = {
+  model_type: "llama",
+  hidden_size: 16,
+  intermediate_size: 32,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  num_key_value_heads: 1,
+  tie_word_embeddings: true,
+};
+
 export interface TinyRun {
   readonly folder: string;
   readonly path: (name: string) => string;
@@ -23,15 +33,7 @@ export async function tinyRun(): Promise<TinyRun> {
     path,
     file: async (name, training = {}, other = {}) => {
       const file = {
-        model: {
-          model_type: "llama",
-          hidden_size: 16,
-          intermediate_size: 32,
-          num_hidden_layers: 2,
-          num_attention_heads: 2,
-          num_key_value_heads: 1,
-          tie_word_embeddings: true,
-        },
+        model: tinyLlama,
         schedule: "each(0-1)x2",
         tokenizer: "bytes",
         data: { files: "cat.txt" },

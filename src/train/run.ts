@@ -8,6 +8,7 @@ import { WasmPlayer } from "../engine/wasm/player.ts";
 import { inputError } from "../errors.ts";
 import { machineInWords } from "../machine.ts";
 import { initialValues } from "../model/initialize.ts";
+import type { LoadWeightsOptions } from "../model/load-weights.ts";
 import { ropeTable } from "../model/rope.ts";
 import { trainingNetwork } from "../model/training-network.ts";
 import type { OnProgress } from "../progress.ts";
@@ -23,6 +24,7 @@ import { rateSchedule } from "./rate.ts";
 import { configHash, openRunFolder, removeRunState, runFiles } from "./run-folder.ts";
 import { explainFailedWrite, type Identity, openRun, saveRun } from "./run-state.ts";
 import { sample } from "./sample.ts";
+import { loadStart } from "./start.ts";
 import { type LogEntry, lossAt, type Trained, train } from "./trainer.ts";
 import { TrainingLog } from "./training-log.ts";
 import { writeModel } from "./write-model.ts";
@@ -90,7 +92,7 @@ async function runLocked(config: TrainingConfig, options: RunOptions): Promise<R
       const planned = planTraining(config, model, player.threads);
       note?.(describeLearner(planned));
       refuseLearnerIfTooLarge(planned, nodeHost.availableMemory());
-      const { learner, store } = newLearner(config, model, planned, player);
+      const { learner, store } = await newLearner(config, model, planned, player, { signal, onProgress });
       await saved?.restore(learner);
       if (saved) note?.(`going on after step ${saved.steps}`);
       else if (resume) note?.("there is no checkpoint yet: beginning anew");
@@ -169,16 +171,20 @@ export function planTraining({ training }: TrainingConfig, { config, steps }: Ne
 }
 
 /** A learner with first weights. */
-function newLearner(
-  { training, path }: TrainingConfig,
-  { steps, json }: NewModel,
+async function newLearner(
+  config: TrainingConfig,
+  { config: model, steps, json }: NewModel,
   planned: LearnerPlan,
   player: WasmPlayer,
-): { learner: Learner; store: ParameterStore } {
+  options: LoadWeightsOptions,
+): Promise<{ learner: Learner; store: ParameterStore }> {
+  const { training, path, start } = config;
   const store = new ParameterStore(player);
+  if (start !== undefined) await loadStart({ ...config, start }, model, planned.trained, store, options);
   const [beta1, beta2] = training.betas;
   const group = parameterOptions(planned.trained, training.weightDecay, training.groups, path);
   const learner = new Learner(player, store, planned, { beta1, beta2, epsilon: training.epsilon, group });
+  if (start !== undefined) return { learner, store };
   const deviation = json.initializer_range as number;
   const room = new Float32Array(Math.max(...learner.trained.map(({ rows, columns }) => rows * columns)));
   for (const parameter of learner.trained) {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { whileLocked, whileWriting } from "./lock.ts";
 
 let folder: string;
@@ -83,6 +83,20 @@ describe("a lock", () => {
       expect(await use(() => readdir(folder))).toEqual([`.run.lock-${host}-${process.pid}`]);
     }
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it.runIf(process.platform === "linux")("of a killed process that nobody waits for is taken over", async () => {
+    // `exec` leaves the shell's child to a program that never asks for it.
+    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    try {
+      const [pid] = (await once(parent.stdout!, "data")) as [Buffer];
+      const zombie = Number(pid.toString());
+      await vi.waitFor(async () => expect(await readFile(`/proc/${zombie}/stat`, "utf8")).toContain(") Z "));
+      await writeFile(lockOf(zombie), "");
+      expect(await use(async () => 7)).toBe(7);
+    } finally {
+      parent.kill("SIGKILL");
+    }
   });
 
   it("of two of many that begin at once is never held together", async () => {

@@ -1,4 +1,5 @@
 /** Files on disk as byte sources, small JSON files, and who else is there: the rim of this folder towards Node. */
+import { readFileSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { inputError, RefrainError } from "../errors.ts";
 import type { ByteSource } from "./byte-source.ts";
@@ -63,9 +64,19 @@ export function isSystemError(error: unknown, ...codes: string[]): boolean {
 /** Whether there is a process of this number. */
 export function isAlive(pid: number): boolean {
   try {
-    return process.kill(pid, 0);
+    return process.kill(pid, 0) && !isZombie(pid);
   } catch (error) {
     return isSystemError(error, "EPERM");
+  }
+}
+
+/** A killed process that its parent does not wait for keeps its number, in a container for as long as that runs. Known on Linux only. */
+function isZombie(pid: number): boolean {
+  try {
+    // The state stands behind the name, which may hold anything.
+    return /^.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
   }
 }
 
