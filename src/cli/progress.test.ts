@@ -111,6 +111,12 @@ describe("figures", () => {
     expect(inWords({ label: "", done: 3, total: 12, unit: "windows" }, 0, 0)).not.toMatch(/NaN/);
   });
 
+  it("have a slow rate by the minute", () => {
+    expect(inWords({ label: "", done: 3, total: 5, unit: "measurements" }, 0, 60_000)).toBe(
+      "3 of 5 measurements, 3 measurements/min, 40 s left",
+    );
+  });
+
   it("do not count what was done before", () => {
     const resumed = { label: "", done: 3000, total: 4000, unit: "tokens" } as const;
     expect(inWords(resumed, 2000, 1000)).toBe("3,000 of 4,000 tokens, 1,000 tokens/s, 1 s left");

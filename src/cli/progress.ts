@@ -105,7 +105,9 @@ function amountInWords({ done, total, unit }: Progress, from: number, elapsed: n
   const figure = (n: number) => (n * scale).toLocaleString("en-US", { maximumFractionDigits: n * scale < 10 ? 1 : 0 });
   const amount = `${figure(done)} of ${figure(total)} ${name}`;
   if (!(rate > 0)) return amount;
-  return `${amount}, ${figure(rate)} ${name}/s, ${done < total ? `${duration((total - done) / rate)} left` : duration(elapsed / 1000)}`;
+  // A tenth in a second would be rounded to nothing.
+  const pace = rate * scale < 0.1 ? `${figure(60 * rate)} ${name}/min` : `${figure(rate)} ${name}/s`;
+  return `${amount}, ${pace}, ${done < total ? `${duration((total - done) / rate)} left` : duration(elapsed / 1000)}`;
 }
 
 /** Seconds in words of two units at most: "3 s", "2 min 5 s", "1 h 20 min". */

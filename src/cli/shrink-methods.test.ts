@@ -139,7 +139,26 @@ describe("shrink within a budget", () => {
     }
   });
 
+  it("keeps to one by other weights where no schedule can, and heals them", async () => {
+    const [one, out] = [at.path("fit/one"), at.path("fit/narrow")];
+    expect(await shrink("--schedule", "1", "-o", one)).toMatchObject({ code: 0 });
+    const words = ["shrink", one, "--by", "auto", "--params", "0.8", "--threads", "1", ...text()];
+    const { code, out: said, err } = await commandLine([...words, "--heal", "512", "-o", out]);
+    expect(code, err).toBe(0);
+    expect(said).toMatch(/The best is width \(\d+\)[\s\S]*Not tried: replace, because[\s\S]*Healed in \d+ steps/);
+    expect(JSON.parse(await readFile(join(out, "shrink.json"), "utf8"))).toMatchObject({
+      method: { options: { edits: "all" }, edit: { method: "taylor", kept: [{ block: 0 }] } },
+      healed: { settings: { budget: { tokens: 512 } } },
+    });
+    const config = JSON.parse(await readFile(join(out, "config.json"), "utf8"));
+    expect(config.intermediate_size).toBeLessThan(88);
+    const refused = await commandLine([...words, "--edits", "none", "-o", at.path("no")]);
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining("nothing that this search can make") });
+  });
+
   it.each<[string, readonly string[], string | RegExp]>([
+    ["edits that are none", ["--fit", "60kB", "--edits", "some"], /--edits: .*"some"/],
+    ["edits for another method", ["--drop", "1", "--edits", "none"], "--edits does not go with --by angular"],
     ["a size that nothing fits", ["--fit", "1kB"], /nothing .* fits 1.0 kB: the least is [\d.]+ kB, "\d" in q4/],
     ["a size that is none", ["--fit", "80"], 'got "80", expected a size like 80MB'],
     ["a size of nothing", ["--fit", "0MB"], "expected a size like 80MB"],

@@ -30,8 +30,14 @@ it("shows every candidate but those far above the best, the front, and what was 
   const svg = frontPicture(search);
   // A mark in the legend for each of the front, the choice and q8; two on the front, the choice and another in q8.
   expect(marks(svg)).toBe(3 + 2 + 1 + 1);
-  expect(svg).toContain("at most 2.0 MB; 4 candidates (1 are far above); 1,270 tokens of tales.txt; untrained");
+  expect(svg).toContain("at most 2.0 MB; 4 candidates (1 are far above); 1,270 tokens of tales.txt; not healed");
   expect(svg.match(/stroke-linejoin="round"/g)).toHaveLength(1);
+});
+
+it("hides the choice behind nothing, on the front or not", () => {
+  // The front alone, with its legend, and the choice with its own.
+  const svg = frontPicture({ ...search, tried: search.tried.slice(1, 3), chosen: 1 });
+  expect(marks(svg)).toBe(2 + 1 + 1);
 });
 
 it("names every budget", () => {

@@ -34,14 +34,14 @@ export function frontPicture({ model, text, predictedTokens, budget, tried, chos
       scattered: true,
     },
     ...weightTypes.map((weights) => {
-      const own = shown.filter((one) => one.weights === weights && !one.front);
+      const own = shown.filter((one) => one.weights === weights && !one.front && one !== best);
       return { name: weights, points: points(own), scattered: true };
     }),
   ];
   const hidden = shown.length < tried.length ? ` (${tried.length - shown.length} are far above)` : "";
   return lines({
     title: `What a smaller ${shortName(model)} costs`,
-    subtitle: `${budgetInWords(budget)}; ${tried.length} candidates${hidden}; ${formatCount(predictedTokens)} tokens of ${text}; untrained`,
+    subtitle: `${budgetInWords(budget)}; ${tried.length} candidates${hidden}; ${formatCount(predictedTokens)} tokens of ${text}; not healed`,
     x: "weights in memory, MB",
     y: "loss, nats a token",
     series: series.filter(({ points }) => points.length > 0),

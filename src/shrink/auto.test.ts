@@ -39,7 +39,7 @@ function search(
   { journal = memoryJournal(), of = model, text = calibration, signal = undefined as AbortSignal | undefined } = {},
 ) {
   const amount = budget.kind === "params" ? budget : undefined;
-  return autoMethod.run({ model: of, amount, budget, calibration: text, journal, signal }, {});
+  return autoMethod.run({ model: of, amount, budget, calibration: text, journal, signal }, { edits: "none" });
 }
 const bytesOf = (weights: "f16" | "q8" | "q4", schedule: string | undefined = model.schedule) =>
   modelCost(model.config, resolveSchedule(model.config, schedule)).bytes[weights];

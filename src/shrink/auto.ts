@@ -1,73 +1,84 @@
 /**
- * Looks for the best model within a budget: what to drop or share (candidates.ts), and how to keep weights. All are judged by the
- * loss of one text, on its second half; the first half is what the ways to shorten go by. A candidate is measured as the
- * written model will be: from weights that were F16 on disk. The least loss within the budget wins, of equals the smallest.
+ * Looks for the best model within a budget: what to drop or share (candidates.ts), what to make narrower, merge or train
+ * (rewriting.ts), and how to keep weights. All are judged by the loss of the end of the text; the rest of it is what they choose and
+ * learn by. The least loss within the budget wins, of equals the smallest.
  */
-import { nodeHost } from "../engine/wasm/node-host.ts";
-import { failure, inputError, RefrainError } from "../errors.ts";
-import { loadCheckpoint } from "../load-checkpoint.ts";
-import { modelCost } from "../measure/cost.ts";
-import { profilePath, readProfile, thisDevice } from "../measure/device/profile-file.ts";
+import { failure, inputError } from "../errors.ts";
 import { observeModel } from "../measure/observe.ts";
-import { perplexity } from "../measure/perplexity.ts";
-import { predictSpeed } from "../measure/predict-model.ts";
 import type { Similarity } from "../measure/similarity.ts";
 import { refuseEncoder } from "../model/session.ts";
-import { Model } from "../refrain.ts";
 import { formatBytes, formatNumber } from "../report/format.ts";
 import { halves } from "../schedule/edits.ts";
 import { printSteps } from "../schedule/print.ts";
 import { type Steps, sameSteps } from "../schedule/schedule.ts";
-import { unquantized } from "../weights/unquantized.ts";
-import { type Budget, overspent, type Price, refuseUnlessWithin, within } from "./budget.ts";
-import { type Candidate, candidates, type Weights, waysToShorten, weightTypes } from "./candidates.ts";
+import { type Budget, type Price, refuseUnlessWithin } from "./budget.ts";
+import { angularMethod } from "./by-similarity.ts";
+import { type Candidate, candidates, keyOf, waysToShorten, weightTypes } from "./candidates.ts";
 import { onFront, type Tried } from "./front.ts";
 import { type Calibration, defineMethod, type Json, type MethodContext, type Shrunk } from "./method.ts";
+import { choiceOption } from "./method-options.ts";
+import { type Pricing, pricing } from "./pricing.ts";
+import { type LeftOut, rewindowed, rewritings, waysToRewrite } from "./rewriting.ts";
+import { channelCounts } from "./taylor.ts";
+import { tryCandidates } from "./try-candidates.ts";
 
 /** Shares of the steps that every way is tried with, for the front; and the fewest steps that the budget asks for. */
 const SHARES = [0.1, 0.2, 0.3];
-/** Tokens that the ways to shorten are measured in: the angle has one value a window. */
-const SHORT_WINDOW = 64;
 
 export const autoMethod = defineMethod({
   name: "auto",
-  description: "searches what to drop or share, and how to keep weights, for the least loss within a budget",
-  paper: "what it tries: arXiv 2403.17887 (angular), arXiv 2403.03853 (influence), arXiv 2406.10594 (halves)",
+  description:
+    "searches what to drop, share, narrow, merge or train, and how to keep weights, for the least loss within a budget",
+  paper:
+    "what it tries: arXiv 2403.17887 (angular), arXiv 2403.03853 (influence), arXiv 2406.10594 (halves), arXiv 2305.11627 (width), arXiv 2402.11187 (collapse), arXiv 2403.19135 (replace)",
   amounts: ["fit", "params", "speed"],
-  calibration: { window: 128, windows: 32 },
-  options: {},
-  run: async (context) => {
-    const { model, calibration, budget } = context;
-    const { steps } = model;
-    if (model.config.bidirectional) throw refuseEncoder(model.name);
+  calibration: { window: 128, windows: 512 },
+  options: {
+    edits: choiceOption({
+      values: rewritings,
+      default: "all",
+      description: "whether it tries other weights, too: all; none but what needs no training; or none at all",
+    }),
+  },
+  run: async (context, { edits }) => {
+    const { model, calibration } = context;
+    const budget = context.budget!;
+    const { steps, config } = model;
+    if (config.bidirectional) throw refuseEncoder(model.name);
     const { choose, judge } = split(calibration!);
-    const price = await pricing(model, budget!);
-    const cheapest = (all: readonly Priced[]) =>
-      all.reduce((a, b) =>
-        overspent(budget!, b.price, price.whole) < overspent(budget!, a.price, price.whole) ? b : a,
-      );
-    const refuse = (all: readonly Priced[]) => {
-      const { price: least, schedule, weights } = cheapest(all);
-      refuseUnlessWithin(budget!, least, price.whole, `"${schedule}" in ${weights}`);
-    };
-    // One step is the least that is left of any schedule: what that says is said before anything is measured.
-    refuse(weightTypes.flatMap((weights) => steps.map((step) => price.of([step], weights))));
-    const ways = waysToShorten(steps, await measure(context, choose, steps), await measureHalves(context, choose));
-    const small = (left: Steps, weights: Weights) => within(budget!, price.of(left, weights).price, price.whole);
-    const all = candidates(steps, ways, SHARES, small);
-    const priced = all.map((candidate) => ({ ...candidate, ...price.of(candidate.steps, candidate.weights) }));
-    refuse(priced);
-    const losses = await measureLosses(context, all, judge);
+    const price = await pricing(model, budget);
+    // What no schedule and no width can reach is said before anything is measured.
+    const narrowest = { steps, config: { ...config, ffnSize: channelCounts(config.ffnSize).at(-1)! } };
+    const smallest = [...steps.map((step) => ({ steps: [step] })), ...(edits === "none" ? [] : [narrowest])];
+    refuseAll(
+      budget,
+      price,
+      smallest.flatMap((smaller) =>
+        weightTypes.map((weights) => {
+          const channels = "config" in smaller ? ` with ${smaller.config.ffnSize} hidden channels` : "";
+          const what = `"${printSteps(smaller.steps)}"${channels} in ${weights}`;
+          return { what, price: price.of(smaller, weights) };
+        }),
+      ),
+    );
+    const measured = await measure(context, choose, steps);
+    const rewrite = waysToRewrite(edits, context, choose, measured);
+    const ways = [...waysToShorten(steps, measured, await measureHalves(context, choose)), ...rewrite.ways];
+    const all = candidates(steps, ways, SHARES, (smaller, weights) => price.spent(price.of(smaller, weights)) <= 1);
+    const priced = all.map((one) => ({ ...one, what: inShort(one), price: price.of(one, one.weights) }));
+    refuseAll(budget, price, priced);
+    const judged = await tryCandidates(context, all, judge.tokens, judge.window);
     const known = priced.flatMap((candidate) => {
-      const loss = losses.get(keyOf(candidate));
+      const { loss, schedule } = judged.get(keyOf(candidate)) ?? {};
       // A model that is broken has none.
-      return loss === undefined || !Number.isFinite(loss) ? [] : [{ ...candidate, loss, bytes: candidate.price.bytes }];
+      if (loss === undefined || !Number.isFinite(loss)) return [];
+      return [{ ...candidate, loss, schedule: schedule!, bytes: candidate.price.bytes }];
     });
     if (known.length === 0) {
       throw failure("loss-not-finite", "no candidate has a loss that is a number", "The model's weights are damaged.");
     }
-    refuse(known);
-    const isWithin = (candidate: Priced) => within(budget!, candidate.price, price.whole);
+    refuseAll(budget, price, known);
+    const isWithin = (candidate: Priced) => price.spent(candidate.price) <= 1;
     const best = known
       .filter(isWithin)
       .reduce((a, b) => (b.loss < a.loss || (b.loss === a.loss && b.bytes < a.bytes) ? b : a));
@@ -77,19 +88,43 @@ export const autoMethod = defineMethod({
       return { ...told, withinBudget: isWithin(candidate), front: onFront(known, candidate) };
     });
     const chosen = known.indexOf(best);
-    const { window, text } = calibration!;
-    const predictedTokens = (judge.length / window) * (window - 1);
+    const made = await best.make?.();
+    const predictedTokens = judge.windows * (judge.window - 1);
+    const { leftOut } = rewrite;
     return {
-      steps: best.steps,
+      steps: made?.steps ?? best.steps,
+      edit: made?.edit,
       dropped: best.dropped,
       ...(best.halves && { halves: true }),
       scores: tried as unknown as Json,
-      record: { chosen, keepWeights: best.weights, predictedTokens },
-      search: { model: model.name, text: text.name, predictedTokens, budget: budget!, tried, chosen },
-      notes: inWords(tried, tried[chosen]!),
+      record: {
+        chosen,
+        keepWeights: best.weights,
+        predictedTokens,
+        ...(made && { edit: made.record! }),
+        ...(leftOut.length > 0 && { leftOut: leftOut as unknown as Json }),
+      },
+      search: { model: model.name, text: calibration!.text.name, predictedTokens, budget, tried, chosen },
+      notes: [...inWords(tried, tried[chosen]!), ...(made?.notes ?? []), ...leftOut.map(leftOutInWords)],
     } satisfies Shrunk;
   },
 });
+
+interface Priced {
+  readonly price: Price;
+  /** For messages. */
+  readonly what: string;
+}
+
+function refuseAll(budget: Budget, { whole, spent }: Pricing, all: readonly Priced[]): void {
+  const cheapest = all.reduce((a, b) => (spent(b.price) < spent(a.price) ? b : a));
+  refuseUnlessWithin(budget, cheapest.price, whole, cheapest.what);
+}
+
+/** A candidate's schedule says all, unless weights change. */
+function inShort({ way, count, schedule, weights, make }: Candidate): string {
+  return make ? `${way} (${count}) in ${weights}` : `"${schedule}" in ${weights}`;
+}
 
 function inWords(tried: readonly Tried[], { way, count, weights, bytes, loss }: Tried): string[] {
   const fitting = tried.filter(({ withinBudget }) => withinBudget).length;
@@ -101,8 +136,14 @@ function inWords(tried: readonly Tried[], { way, count, weights, bytes, loss }: 
   ];
 }
 
-/** The first half of the windows and the second. Throws `text-too-short` where there is only one. */
-function split({ tokens, window, windows }: Calibration): { choose: readonly number[]; judge: readonly number[] } {
+const leftOutInWords = ({ way, why }: LeftOut): string => `Not tried: ${way}, because ${why}.`;
+
+/**
+ * The last windows judge: a thirty-second of them, but four where there are that many, at most half. Throws `text-too-short`
+ * where there is only one.
+ */
+function split(text: Calibration): { readonly choose: Calibration; readonly judge: Calibration } {
+  const { tokens, window, windows } = text;
   if (windows < 2) {
     throw inputError(
       "text-too-short",
@@ -110,120 +151,32 @@ function split({ tokens, window, windows }: Calibration): { choose: readonly num
       "Give a longer --text, or a shorter --window.",
     );
   }
-  const end = Math.floor(windows / 2) * window;
-  return { choose: tokens.slice(0, end), judge: tokens.slice(end) };
-}
-
-interface Priced {
-  readonly schedule: string;
-  readonly weights: Weights;
-  readonly price: Price;
-}
-
-/** What schedules cost, without loading any; speeds as the profile of this device predicts them. */
-async function pricing(model: Model, budget: Budget) {
-  const { config, steps } = model;
-  const predict = budget.kind === "speed" ? await predictor(model) : undefined;
-  const of = (left: Steps, weights: Weights): Priced => {
-    const { bytes, uniqueParameters } = modelCost(config, left);
-    const seconds = predict?.(left, weights);
-    const price = { bytes: bytes[weights], parameters: uniqueParameters, ...(seconds !== undefined && { seconds }) };
-    return { schedule: printSteps(left), weights, price };
+  const judging = Math.min(Math.ceil(windows / 2), Math.max(4, Math.floor(windows / 32)));
+  const end = (windows - judging) * window;
+  return {
+    choose: { ...text, tokens: tokens.slice(0, end), windows: windows - judging },
+    judge: { ...text, tokens: tokens.slice(end), windows: judging },
   };
-  const now = predict?.(steps, "file");
-  const whole: Price = { ...of(steps, "f16").price, ...(now !== undefined && { seconds: now }) };
-  return { of, whole };
-}
-
-async function predictor(model: Model): Promise<(steps: Steps, weights: Weights | "file") => number> {
-  const profile = await readProfile(profilePath(await thisDevice(nodeHost), undefined));
-  if (!profile) {
-    throw inputError(
-      "device-profile",
-      "--speed needs to know how fast this device is, and it has not been measured",
-      "Run `refrain device` once, with nothing else going on.",
-    );
-  }
-  const checkpoint = await model.open();
-  const stored = new Map([...checkpoint.tensors].map(([name, { type }]) => [name, type]));
-  await checkpoint.close();
-  const { config } = model;
-  const measured = profile.measurements.at(-1)!;
-  const context = Math.min(config.contextLength, 512);
-  return (steps, weights) =>
-    predictSpeed(config, steps, weights === "file" ? stored : new Map(), weights, context, measured).decode.seconds;
 }
 
 async function measure(
   { model, signal, onProgress }: MethodContext,
-  tokens: readonly number[],
+  text: Calibration,
   steps: Steps,
 ): Promise<Similarity> {
   const played = model.withSchedule(printSteps(steps));
   try {
-    const window = Math.min(SHORT_WINDOW, tokens.length, model.config.contextLength);
-    return await observeModel(played, tokens, { window, windows: tokens.length, signal, onProgress });
+    // Many short windows: the angle has one value a window.
+    const { tokens, window, windows } = rewindowed(text, angularMethod.calibration!);
+    return await observeModel(played, tokens, { window, windows, signal, onProgress });
   } finally {
     await played.dispose();
   }
 }
 
 /** Undefined where the schedule consists of halves already. */
-async function measureHalves(context: MethodContext, tokens: readonly number[]): Promise<Similarity | undefined> {
+async function measureHalves(context: MethodContext, text: Calibration): Promise<Similarity | undefined> {
   const { steps } = context.model;
   const entries = halves(steps);
-  return sameSteps(entries, steps) ? undefined : measure(context, tokens, entries);
-}
-
-const keyOf = ({ schedule, weights }: Pick<Candidate, "schedule" | "weights">): string => `${schedule} ${weights}`;
-
-/** By `keyOf`; each is kept as soon as it is known. Weights of a type that this machine cannot hold are left out. */
-async function measureLosses(
-  { model, calibration, journal, signal, onProgress }: MethodContext,
-  all: readonly Candidate[],
-  judge: readonly number[],
-): Promise<ReadonlyMap<string, number>> {
-  const { window } = calibration!;
-  const losses = new Map((await journal.read()) as unknown as readonly [string, number][] | undefined);
-  let done = losses.size;
-  for (const weights of weightTypes) {
-    const open = all.filter((candidate) => candidate.weights === weights && !losses.has(keyOf(candidate)));
-    const whole = open.length > 0 ? await asWritten(model, weights, window, signal) : undefined;
-    try {
-      for (const candidate of whole ? open : []) {
-        const played = whole!.withSchedule(candidate.schedule);
-        const session = played.session({ output: "loss" });
-        try {
-          const { meanLoss } = await perplexity(session, judge, { window, stride: window, signal });
-          losses.set(keyOf(candidate), meanLoss);
-        } finally {
-          session.dispose();
-          await played.dispose();
-        }
-        await journal.write([...losses]);
-        onProgress?.({ label: `trying, ${weights}`, done: ++done, total: all.length, unit: "measurements" });
-      }
-    } finally {
-      await whole?.dispose();
-    }
-  }
-  return losses;
-}
-
-/** The model with the weights that it will have once it is written and opened with --weights. */
-async function asWritten(
-  model: Model,
-  weights: Weights,
-  contextLength: number,
-  signal: AbortSignal | undefined,
-): Promise<Model | undefined> {
-  const { schedule, memory } = model;
-  const options = { schedule, weights, contextLength, threads: memory.player.threads, signal };
-  try {
-    const { loaded, steps } = await loadCheckpoint(unquantized(await model.open()), nodeHost, model.name, options);
-    return new Model(loaded, steps);
-  } catch (error) {
-    if (RefrainError.is(error) && error.code === "too-large" && weights !== "q4") return undefined;
-    throw error;
-  }
+  return sameSteps(entries, steps) ? undefined : measure(context, text, entries);
 }

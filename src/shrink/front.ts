@@ -4,8 +4,9 @@ import type { Weights } from "./candidates.ts";
 
 export interface Tried extends Price {
   readonly way: string;
-  /** Steps (or pairs) that it took. */
+  /** Steps, pairs or hidden channels that it took. */
   readonly count: number;
+  /** Of what was played; a block that was made has the next number behind the model's. */
   readonly schedule: string;
   readonly weights: Weights;
   /** Mean cross-entropy of the next token, in nats, on text that no choice was made by. */

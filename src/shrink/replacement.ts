@@ -8,6 +8,7 @@ import { Graph } from "../engine/graph.ts";
 import type { Parameter } from "../engine/parameter.ts";
 import { ParameterStore } from "../engine/wasm/parameter-store.ts";
 import { createRandom } from "../generate/random.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { familyOf } from "../model/families.ts";
 import { playSteps } from "../model/network.ts";
 import { ropeTable } from "../model/rope.ts";
@@ -106,13 +107,17 @@ function replacementGraph(
   const table = ropeTable(config.rope, config.headWidth, window);
   const boundaries = playSteps(graph, config, steps.slice(0, first + length), { table });
   const family = familyOf(config);
-  // The new block sees as far back as the first of the run.
-  const own = { ...config, windows: [...config.windows, config.windows[steps[first]!.block]] };
+  const own = withBlockLike(config, steps[first]!.block);
   const attended = family.attention(graph, boundaries[first]!, own, config.blocks, table);
   const student = family.ffn(graph, attended, own, config.blocks);
   const loss = graph.mean(graph.meanSquares(student, boundaries.at(-1)!));
   graph.output("loss", loss);
   return { graph, parameters: differentiate(graph, loss, { trained: ({ block }) => block === config.blocks }) };
+}
+
+/** With one more block, which sees as far back as block `like`. */
+export function withBlockLike(config: ModelConfig, like: number): ModelConfig {
+  return { ...config, blocks: config.blocks + 1, windows: [...config.windows, config.windows[like]] };
 }
 
 /** Numbers below `count` in random order, and again in another once all have come. */

@@ -66,8 +66,14 @@ interface Width {
   readonly channels: number;
 }
 
+/** Numbers of hidden channels that may stay, from all of them down. */
+export function channelCounts(all: number): number[] {
+  const fewer = Array.from({ length: Math.ceil(all / CHANNELS) - 1 }, (_, i) => CHANNELS * (i + 1));
+  return [all, ...fewer.reverse()];
+}
+
 /** Each block keeps its own most important heads and channels. */
-function narrower(
+export function narrower(
   config: ModelConfig,
   steps: Steps,
   found: readonly BlockImportance[],
@@ -105,12 +111,12 @@ function widthOf({ model: { config, steps }, amount }: MethodContext, wanted: nu
   const heads = kvHeads * (config.heads / config.kvHeads);
   const before = modelCost(config, steps).uniqueParameters;
   const share = (ffnSize: number) => modelCost({ ...config, heads, kvHeads, ffnSize }, steps).uniqueParameters / before;
-  for (let channels = config.ffnSize; channels > 0; channels = CHANNELS * (Math.ceil(channels / CHANNELS) - 1)) {
-    if (share(channels) <= amount.share) return { kvHeads, channels };
-  }
+  const counts = channelCounts(config.ffnSize);
+  const channels = counts.find((count) => share(count) <= amount.share);
+  if (channels !== undefined) return { kvHeads, channels };
   throw inputError(
     "params-share",
-    `${amount.share} of the parameters is less than what narrower blocks can reach: ${share(Math.min(CHANNELS, config.ffnSize)).toFixed(4)} with ${kvHeads} key/value heads`,
+    `${amount.share} of the parameters is less than what narrower blocks can reach: ${share(counts.at(-1)!).toFixed(4)} with ${kvHeads} key/value heads`,
     "Give a larger share, or fewer --kv-heads.",
   );
 }
