@@ -11,8 +11,9 @@ import { load, type Model, resolveSchedule } from "../refrain.ts";
 import { autoMethod } from "./auto.ts";
 import type { Budget } from "./budget.ts";
 import type { Tried } from "./front.ts";
+import { dyingJournal } from "./journal.testing.ts";
 import { memoryJournal } from "./journal.ts";
-import type { Calibration, Journal, Json } from "./method.ts";
+import type { Calibration, Journal } from "./method.ts";
 
 const window = 16;
 const windows = 6;
@@ -121,15 +122,7 @@ describe("auto", () => {
     const count = (whole.scores as unknown as Tried[]).length;
     for (const stop of [0, 1, Math.floor(count / 2), count - 1]) {
       const journal = memoryJournal();
-      let writes = 0;
-      const dying: Journal = {
-        read: journal.read,
-        async write(state) {
-          await journal.write(JSON.parse(JSON.stringify(state)) as Json);
-          if (writes++ === stop) throw new Error("killed");
-        },
-      };
-      await expect(search(budget, { journal: dying })).rejects.toThrow("killed");
+      await expect(search(budget, { journal: dyingJournal(journal, stop) })).rejects.toThrow("killed");
       let more = 0;
       const counting: Journal = { read: journal.read, write: async () => void more++ };
       expect(await search(budget, { journal: counting })).toEqual(whole);

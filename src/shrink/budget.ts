@@ -20,7 +20,7 @@ export interface Price {
 }
 
 /** `whole` is the price of the model as it is. */
-export function within(budget: Budget, price: Price, whole: Price): boolean {
+function within(budget: Budget, price: Price, whole: Price): boolean {
   return overspent(budget, price, whole) <= 1;
 }
 

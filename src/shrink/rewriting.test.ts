@@ -15,8 +15,9 @@ import { autoMethod } from "./auto.ts";
 import type { Budget } from "./budget.ts";
 import { type Candidate, keyOf } from "./candidates.ts";
 import type { Tried } from "./front.ts";
+import { dyingJournal } from "./journal.testing.ts";
 import { memoryJournal } from "./journal.ts";
-import type { Calibration, Journal, Json, MethodContext, Shrunk } from "./method.ts";
+import type { Calibration, Journal, MethodContext, Shrunk } from "./method.ts";
 import { type Rewriting, waysToRewrite } from "./rewriting.ts";
 import { tryCandidates } from "./try-candidates.ts";
 
@@ -220,15 +221,7 @@ describe("a search among them", () => {
       [tried.length - 1, []],
     ] as const) {
       const journal = memoryJournal();
-      let writes = 0;
-      const dying: Journal = {
-        read: journal.read,
-        async write(state) {
-          await journal.write(JSON.parse(JSON.stringify(state)) as Json);
-          if (writes++ === stop) throw new Error("killed");
-        },
-      };
-      await expect(search(budget, { journal: dying })).rejects.toThrow("killed");
+      await expect(search(budget, { journal: dyingJournal(journal, stop) })).rejects.toThrow("killed");
       let more = 0;
       const counting: Journal = { read: journal.read, write: async () => void more++ };
       const labels = new Set<string>();
