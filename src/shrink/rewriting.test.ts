@@ -53,12 +53,15 @@ async function ways(of: Model, which: Rewriting = "all", given: Partial<MethodCo
 /** All but the function that edits the weights. */
 const told = ({ edit: _, ...rest }: Shrunk) => rest;
 
+const characters = { way: "vocabulary", why: "hardly a token is a merge of others" };
+
 describe("the ways that change weights", () => {
   it("are named, and known by what they cost, before anything is made", async () => {
     expect((await ways(model, "none")).ways).toEqual([]);
     expect((await ways(model, "untrained")).ways.map(({ name }) => name)).toEqual(["width", "collapse"]);
     const { ways: all, leftOut } = await ways(model);
-    expect(leftOut).toEqual([]);
+    // The vocabulary of this one is characters.
+    expect(leftOut).toEqual([characters]);
     expect(all.map(({ name, of, counts, dear = false }) => ({ name, of, counts, dear }))).toEqual([
       { name: "width", of: 88, counts: [24, 56], dear: false },
       { name: "collapse", of: 3, counts: [1], dear: false },
@@ -117,8 +120,8 @@ describe("the ways that change weights", () => {
   ])("are left out of a model of %s that cannot have them, with a reason", async (_, schedule, reasons) => {
     const of = model.withSchedule(schedule);
     const { ways: some, leftOut } = await ways(of);
-    expect(leftOut).toHaveLength(reasons.length);
-    for (const [i, reason] of reasons.entries()) expect(leftOut[i]!.why).toContain(reason);
+    const why = leftOut.filter(({ way }) => way !== "vocabulary").map((one) => one.why);
+    expect(why).toEqual(reasons.map((reason) => expect.stringContaining(reason)));
     expect(some).toHaveLength(3 - reasons.length);
     await of.dispose();
   });
@@ -129,11 +132,46 @@ describe("the ways that change weights", () => {
     const measured = await observeModel(model, text.tokens, { window, windows });
     const { ways: none, leftOut } = waysToRewrite("all", context(looping), text, measured);
     expect(none).toEqual([]);
-    expect(leftOut.map(({ why }) => why)).toEqual(Array(3).fill(expect.stringContaining("more than its blocks")));
+    expect(leftOut.map(({ why }) => why)).toEqual(Array(4).fill(expect.stringContaining("more than its blocks")));
     expect((await ways(model, "all", {}, 1)).leftOut).toEqual([
+      characters,
       { way: "replace", why: expect.stringContaining("one window of text") },
     ]);
   });
+});
+
+it("a smaller vocabulary is judged by the same text, for as many tokens as it was, at the price that was told", async () => {
+  const of = await load(join(import.meta.dirname, "../../models/stories.gguf"), { threads: 1 });
+  const story =
+    "Once upon a time, there was a little girl named Lily. She liked to play in the park with a strange elephant.";
+  const tokens = of
+    .needTokenizer()
+    .encode(story.repeat(12))
+    .slice(0, window * windows);
+  const { ways: all } = waysToRewrite(
+    "untrained",
+    context(of),
+    { ...text, tokens },
+    await observeModel(of, tokens, { window, windows }),
+  );
+  const { by, counts, of: size } = all.find(({ name }) => name === "vocabulary")!;
+  expect([counts[0], counts.at(-1), size]).toEqual([32, 1760, 2048]);
+  const smaller = by(1760);
+  const made = await smaller.make!();
+  const written = join(parent, "vocabulary");
+  const edited = await of.edited(made.edit!, printSteps(made.steps));
+  await edited.save(written);
+  expect(modelCost(smaller.config!, smaller.steps)).toEqual(modelCost(edited.config, edited.steps));
+  await edited.dispose();
+
+  const candidate: Candidate = { ...smaller, way: "vocabulary", count: 1760, schedule: "", weights: "q8" };
+  const judged = await tryCandidates(context(of), [candidate], tokens, window);
+  const opened = await load(written, { weights: "q8", threads: 1 });
+  const more = opened.needTokenizer().encode(of.needTokenizer().decode(tokens), { special: false });
+  expect(more.length).toBeGreaterThan(1.2 * tokens.length);
+  const { meanLoss } = await perplexity(opened.session({ output: "loss" }), more, { window, stride: window });
+  expect(judged.get(keyOf(candidate))!.loss).toBe((meanLoss * more.length) / tokens.length);
+  await Promise.all([of.dispose(), opened.dispose()]);
 });
 
 it("a model that was trained to weights that no F16 holds is no candidate", async () => {

@@ -1,9 +1,10 @@
 /**
- * The ways to make a model smaller that change weights, for a search: narrower feed-forwards (taylor.ts), merged layers
- * (collapse.ts), a trained layer in place of several (replace.ts). What each would cost is known before it is made.
+ * The ways to make a model smaller that change weights, for a search: fewer tokens (vocabulary.ts), narrower feed-forwards
+ * (taylor.ts), merged layers (collapse.ts), a trained layer in place of several (replace.ts). What each would cost is known before it is made.
  */
 import type { Similarity } from "../measure/similarity.ts";
 import { printSteps } from "../schedule/print.ts";
+import { smallerVocabulary } from "../text/smaller-vocabulary.ts";
 import { type Smaller, upTo, type Way } from "./candidates.ts";
 import { collapseMethod } from "./collapse.ts";
 import { importance } from "./importance.ts";
@@ -13,6 +14,7 @@ import { defaultValues } from "./method-options.ts";
 import { chooseRun, isOfBlocks, replaceMethod, replaceRun, usualTraining } from "./replace.ts";
 import { withBlockLike } from "./replacement.ts";
 import { channelCounts, narrower, taylorMethod } from "./taylor.ts";
+import { keepTokens, ROWS, vocabularyMethod } from "./vocabulary.ts";
 
 /** Which of them a search tries: "untrained" leaves out what is trained. */
 export const rewritings = ["all", "untrained", "none"] as const;
@@ -40,7 +42,9 @@ export function waysToRewrite(
   measured: Similarity,
 ): WaysToRewrite {
   const { config } = context.model;
-  const all = which === "all" ? [narrowing, merging, replacing] : which === "untrained" ? [narrowing, merging] : [];
+  const all = { all: [trimming, narrowing, merging, replacing], untrained: [trimming, narrowing, merging], none: [] }[
+    which
+  ];
   const ways = all.map((way): Way | LeftOut => {
     if (config.relaxed || config.recurrence) {
       return { way: way.name, why: "the model's steps are more than its blocks, which cannot be changed" };
@@ -50,6 +54,30 @@ export function waysToRewrite(
   return {
     ways: ways.filter((way) => "counts" in way),
     leftOut: ways.filter((way) => "why" in way),
+  };
+}
+
+/** By tokens, in 64 steps. */
+function trimming({ model }: MethodContext, text: Calibration): Way | LeftOut {
+  const { config, steps } = model;
+  const name = "vocabulary";
+  const step = ROWS * Math.ceil(config.vocabSize / 64 / ROWS);
+  if (!model.tokenizer) return { way: name, why: "the model has no tokenizer" };
+  const most = config.vocabSize - smallerVocabulary(model.tokenizer).least;
+  if (most < step) return { way: name, why: "hardly a token is a merge of others" };
+  const made = once(async (count) => {
+    return told(vocabularyMethod.name, {}, await keepTokens(model, text.tokens, config.vocabSize - count));
+  });
+  return {
+    name,
+    of: config.vocabSize,
+    counts: upTo(Math.floor(most / step)).map((steps) => steps * step),
+    by: (count) => ({
+      steps,
+      dropped: [],
+      config: { ...config, vocabSize: config.vocabSize - count },
+      make: () => made(count),
+    }),
   };
 }
 

@@ -43,7 +43,9 @@ describe("shrink --by vocabulary", () => {
     expect(method.vocabulary).toMatchObject({ after: kept.length, covered: 1, longer: 1 });
     expect(await json(join(folders[0]!, "config.json"))).toMatchObject({ vocab_size: kept.length, eos_token_id: 0 });
 
-    const [whole, smaller] = await Promise.all([model, folders[0]!].map((path) => load(path, { threads: 1, weights: "f32" })));
+    const [whole, smaller] = await Promise.all(
+      [model, folders[0]!].map((path) => load(path, { threads: 1, weights: "f32" })),
+    );
     try {
       const tokens = whole!.needTokenizer().encode(story);
       const fewer = smaller!.needTokenizer().encode(story);

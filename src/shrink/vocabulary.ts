@@ -6,14 +6,15 @@ import { inputError } from "../errors.ts";
 import { modelCost } from "../measure/cost.ts";
 import { refuseEncoder } from "../model/session.ts";
 import { withTokens } from "../model/smaller-vocabulary.ts";
+import type { Model } from "../refrain.ts";
 import { formatCount, formatPercent } from "../report/format.ts";
 import { smallerVocabulary } from "../text/smaller-vocabulary.ts";
 import { openTokenizer } from "../text/tokenizer.ts";
 import type { Amount } from "./amount.ts";
-import { defineMethod } from "./method.ts";
+import { defineMethod, type Shrunk } from "./method.ts";
 
 /** Numbers of tokens: rows are kept in memory by so many. */
-const ROWS = 32;
+export const ROWS = 32;
 
 export const vocabularyMethod = defineMethod({
   name: "vocabulary",
@@ -25,31 +26,35 @@ export const vocabularyMethod = defineMethod({
   run: async ({ model, amount, calibration }) => {
     const { config, steps } = model;
     if (config.bidirectional) throw refuseEncoder(model.name);
-    const tokenizer = model.needTokenizer();
-    const { least, choose } = smallerVocabulary(tokenizer);
+    const { least } = smallerVocabulary(model.needTokenizer());
     const parameters = (vocabSize: number) => modelCost({ ...config, vocabSize }, steps).uniqueParameters;
-    const size = tokensOf(amount!, config.vocabSize, least, parameters);
-    const counts = new Map<number, number>();
-    const { tokens } = calibration!;
-    for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1);
-    const choice = choose(counts, size);
-    const { kept, vocabulary } = choice;
-    const unseen = kept.filter((id) => !counts.has(id)).length;
-    const covered = kept.reduce((sum, id) => sum + (counts.get(id) ?? 0), 0) / tokens.length;
-    const again = (await openTokenizer(vocabulary)).encode(tokenizer.decode(tokens), { special: false });
-    const longer = again.length / tokens.length;
-    return {
-      steps,
-      edit: (checkpoint) => withTokens(checkpoint, config, choice),
-      dropped: [],
-      scores: [...kept],
-      record: { vocabulary: { before: config.vocabSize, after: kept.length, unseen, covered, longer } },
-      notes: [
-        `${formatCount(kept.length)} of ${formatCount(config.vocabSize)} tokens stay. They are ${formatPercent(covered, 1)} of those of the text, which takes ${formatPercent(longer, 1)} of the tokens that it took: losses for a token are of other tokens now, bits for a byte can be compared.`,
-      ],
-    };
+    return keepTokens(model, calibration!.tokens, tokensOf(amount!, config.vocabSize, least, parameters));
   },
 });
+
+/** At most `size` tokens stay: those that `text`, of the model's tokens, has most often. */
+export async function keepTokens(model: Model, text: readonly number[], size: number): Promise<Shrunk> {
+  const { config, steps } = model;
+  const tokenizer = model.needTokenizer();
+  const counts = new Map<number, number>();
+  for (const token of text) counts.set(token, (counts.get(token) ?? 0) + 1);
+  const choice = smallerVocabulary(tokenizer).choose(counts, size);
+  const { kept, vocabulary } = choice;
+  const unseen = kept.filter((id) => !counts.has(id)).length;
+  const covered = kept.reduce((sum, id) => sum + (counts.get(id) ?? 0), 0) / text.length;
+  const again = (await openTokenizer(vocabulary)).encode(tokenizer.decode(text), { special: false });
+  const longer = again.length / text.length;
+  return {
+    steps,
+    edit: (checkpoint) => withTokens(checkpoint, config, choice),
+    dropped: [],
+    scores: [...kept],
+    record: { vocabulary: { before: config.vocabSize, after: kept.length, unseen, covered, longer } },
+    notes: [
+      `${formatCount(kept.length)} of ${formatCount(config.vocabSize)} tokens stay. They are ${formatPercent(covered, 1)} of those of the text, which takes ${formatPercent(longer, 1)} of the tokens that it took: losses for a token are of other tokens now, bits for a byte can be compared.`,
+    ],
+  };
+}
 
 /** As many as `amount` has room for, in whole rows of memory. Throws `params-share`. */
 function tokensOf(amount: Amount, all: number, least: number, parameters: (tokens: number) => number): number {
