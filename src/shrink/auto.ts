@@ -103,7 +103,7 @@ export const autoMethod = defineMethod({
     return {
       steps: made?.steps ?? best.steps,
       edit: made?.edit,
-      dropped: best.dropped,
+      dropped: made?.dropped ?? best.dropped,
       ...(best.halves && { halves: true }),
       scores: tried as unknown as Json,
       record: {
