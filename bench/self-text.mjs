@@ -24,7 +24,10 @@ const counts = new Map();
 for (const word of readFileSync(words, "utf8").match(/\b[a-z]{4,12}\b/g)) counts.set(word, (counts.get(word) ?? 0) + 1);
 /** Of the most common words the first 300 say too little. Every seventh, so that neighbours in rank are far apart. */
 const ranked = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).slice(300, 7300);
-const topics = Array.from({ length: ranked.length }, (_, i) => ranked[(i * 7) % 7000 + Math.floor((i * 7) / 7000)]?.[0]).filter(Boolean);
+const topics = Array.from(
+  { length: ranked.length },
+  (_, i) => ranked[((i * 7) % 7000) + Math.floor((i * 7) / 7000)]?.[0],
+).filter(Boolean);
 const requests = [
   (topic) => `Write a short textbook passage about "${topic}".`,
   (topic) => `Explain how people use "${topic}" in daily life.`,
@@ -48,7 +51,14 @@ for (let i = Number(values.first) + done; i < Number(values.first) + Number(valu
     passage += piece;
     tokens++;
   }
-  appendFileSync(out, passage.trim().replace(/\n{2,}/g, "\n\n") + END);
-  if (i % 20 === 19) console.error(`${i + 1}: ${(tokens / ((Date.now() - started) / 1000)).toFixed(0)} tokens a second`);
+  appendFileSync(
+    out,
+    passage
+      .trim()
+      .replace(/\r\n?/g, "\n")
+      .replace(/\n{2,}/g, "\n\n") + END,
+  );
+  if (i % 20 === 19)
+    console.error(`${i + 1}: ${(tokens / ((Date.now() - started) / 1000)).toFixed(0)} tokens a second`);
 }
 await model.dispose();
