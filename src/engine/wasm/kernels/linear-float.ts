@@ -8,7 +8,7 @@
  * Arguments: x, w, bias, residual, y, K, groups, x stride, y stride (strides and addresses in bytes; 0 = absent),
  * sums, bytes of a thread's sums.
  */
-import { ownRow, rowCount, sliceColumns } from "./control";
+import { isNear, isPlayedSoon, ownRow, rowCount, sliceColumns } from "./control";
 import { loadHalf4, madd } from "./simd";
 
 // @ts-ignore: decorator
@@ -48,6 +48,56 @@ export function gemv<T>(x: usize, w: usize, K: i32, y: usize, bias: usize, resid
     w += sizeof<T>() << 4;
   }
   store16(y, a, b, c, d, bias, residual);
+}
+
+/**
+ * One activation row, two groups of weight rows, for weights that a cache has: there the four chains of one group are waited
+ * for. From memory the two streams cost more than the chains save. Two columns a step, or V8 moves all loads to the front and spills.
+ */
+function gemvPair<T>(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize): void {
+  let a = f32x4.splat(0), b = a, c = a, d = a, e = a, f = a, g = a, h = a;
+  const groupBytes = (<usize>K * sizeof<T>()) << 4;
+  for (const end = x + (<usize>K << 2); x < end; x += 8) {
+    const u = w + groupBytes, next = w + (sizeof<T>() << 4), nextU = u + (sizeof<T>() << 4);
+    let v = v128.load32_splat(x);
+    a = madd(v, loadWeights<T>(w, 0), a);
+    b = madd(v, loadWeights<T>(w, 16), b);
+    c = madd(v, loadWeights<T>(w, 32), c);
+    d = madd(v, loadWeights<T>(w, 48), d);
+    e = madd(v, loadWeights<T>(u, 0), e);
+    f = madd(v, loadWeights<T>(u, 16), f);
+    g = madd(v, loadWeights<T>(u, 32), g);
+    h = madd(v, loadWeights<T>(u, 48), h);
+    v = v128.load32_splat(x, 4);
+    a = madd(v, loadWeights<T>(next, 0), a);
+    b = madd(v, loadWeights<T>(next, 16), b);
+    c = madd(v, loadWeights<T>(next, 32), c);
+    d = madd(v, loadWeights<T>(next, 48), d);
+    e = madd(v, loadWeights<T>(nextU, 0), e);
+    f = madd(v, loadWeights<T>(nextU, 16), f);
+    g = madd(v, loadWeights<T>(nextU, 32), g);
+    h = madd(v, loadWeights<T>(nextU, 48), h);
+    w += sizeof<T>() << 5;
+  }
+  store16(y, a, b, c, d, bias, residual);
+  store16(y + 64, e, f, g, h, bias ? bias + 64 : 0, residual ? residual + 64 : 0);
+}
+
+/** `gemv` that also touches as many bytes from `again` on; returns something made of them. */
+function gemvTouching<T>(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize, again: usize): i32 {
+  let a = f32x4.splat(0), b = a, c = a, d = a, touched = 0;
+  for (const end = x + (<usize>K << 2); x < end; x += 4) {
+    const v = v128.load32_splat(x);
+    a = madd(v, loadWeights<T>(w, 0), a);
+    b = madd(v, loadWeights<T>(w, 16), b);
+    c = madd(v, loadWeights<T>(w, 32), c);
+    d = madd(v, loadWeights<T>(w, 48), d);
+    touched |= load<i32>(again);
+    w += sizeof<T>() << 4;
+    again += sizeof<T>() << 4;
+  }
+  store16(y, a, b, c, d, bias, residual);
+  return touched;
 }
 
 /** Columns of a chunk: 16 weight rows of it (16 kB as f32) and four activation rows stay in the first cache. */
@@ -109,6 +159,36 @@ export function gemm<T>(x: usize, xStride: usize, rows: i32, w: usize, K: i32, y
   }
 }
 
+/**
+ * Bytes after which weights that will be played again soon are touched again. What the second cache evicts, the third seems to keep
+ * only where it was used twice: a block's second play then costs two thirds (docs/performance.md). Far enough for the first cache to have
+ * lost it, near enough for the second to have it.
+ */
+const BEHIND: usize = 192 << 10;
+/** What this thread has read for the last product and not touched again; the instance of the module is the thread's own. */
+let tail: usize = 0, tailEnd: usize = 0;
+
+/** One group after the other, each with the touch of one read earlier. */
+function touchingProducts<T>(x: usize, xStride: usize, rows: i32, w: usize, first: i32, last: i32, K: i32, y: usize, yStride: usize, bias: usize, residual: usize, sink: usize): void {
+  const groupBytes = (<usize>K * sizeof<T>()) << 4, behind = max(<usize>1, BEHIND / groupBytes) * groupBytes;
+  const begin = w + <usize>first * groupBytes, end = w + <usize>last * groupBytes;
+  let touched = 0, column = <usize>first << 6;
+  for (let wg = begin; wg < end; wg += groupBytes, column += 64) {
+    const offset = wg - begin;
+    // A product's first groups touch the last of the product before, as far as there is one.
+    let again = wg;
+    if (offset >= behind) again = wg - behind;
+    else if (tail + groupBytes <= tailEnd) again = min(tail + offset, tailEnd - groupBytes);
+    for (let m = 0; m < rows; m++) {
+      const at = <usize>m * yStride + column;
+      touched |= gemvTouching<T>(x + <usize>m * xStride, wg, K, y + at, bias ? bias + column : 0, residual ? residual + at : 0, again);
+    }
+  }
+  store<i32>(sink, touched);
+  tail = max(begin, end - min(behind, end - begin));
+  tailEnd = end;
+}
+
 // @ts-ignore: decorator
 @inline
 function linear<T>(i: usize, thread: i32, threads: i32): void {
@@ -118,13 +198,21 @@ function linear<T>(i: usize, thread: i32, threads: i32): void {
   const xStride = <usize>load<i32>(i, 36), yStride = <usize>load<i32>(i, 40), rows = rowCount(i), tiled = rows - (rows % TILE);
   const sums = <usize>load<i32>(i, 44) + <usize>thread * <usize>load<i32>(i, 48);
   if (ownRow(i)) x += <usize>thread * xStride;
-  const groupBytes = (<usize>K * sizeof<T>()) << 4;
-  for (let g = sliceColumns(groups >> 1, thread, threads) >> 4, end = sliceColumns(groups >> 1, thread + 1, threads) >> 4; g < end; g++) {
+  const first = sliceColumns(groups >> 1, thread, threads) >> 4, last = sliceColumns(groups >> 1, thread + 1, threads) >> 4;
+  // One thread alone loses more by touching than it gains.
+  if (tiled == 0 && threads > 1 && isPlayedSoon(i)) {
+    touchingProducts<T>(x, xStride, rows, w, first, last, K, y, yStride, bias, residual, sums);
+    return;
+  }
+  tailEnd = 0;
+  const groupBytes = (<usize>K * sizeof<T>()) << 4, pairs = tiled == 0 && isNear(i);
+  for (let g = first; g < last; g += pairs ? 2 : 1) {
     const wg = w + <usize>g * groupBytes, column = <usize>g << 6, biasG = bias ? bias + column : 0;
     if (tiled > 0) gemm<T>(x, xStride, tiled, wg, K, y + column, yStride, biasG, residual ? residual + column : 0, sums);
     for (let m = tiled; m < rows; m++) {
-      const offset = <usize>m * yStride + column;
-      gemv<T>(x + <usize>m * xStride, wg, K, y + offset, biasG, residual ? residual + offset : 0);
+      const offset = <usize>m * yStride + column, xm = x + <usize>m * xStride, residualM = residual ? residual + offset : 0;
+      if (pairs) gemvPair<T>(xm, wg, K, y + offset, biasG, residualM);
+      else gemv<T>(xm, wg, K, y + offset, biasG, residualM);
     }
   }
 }

@@ -1,0 +1,48 @@
+/**
+ * Which products find their weights in a cache because these were played a short time ago, and which read weights that are played again
+ * soon: kernels read them in another way, with the same result.
+ */
+import type { Instruction } from "./instruction.ts";
+import { type Parameter, parameterBytes, type StorageType } from "./parameter.ts";
+import { reuseDistances } from "./reuse.ts";
+
+/** `near`: a cache should have them; `soon`: it has not, but should when they are next played. */
+export type WeightReuse = "near" | "soon";
+
+/** Bytes of weights, over which a last cache is taken to hold what was read. */
+const NEAR = 20e6;
+
+/** For each instruction, if it reads a matrix; the program is played again and again. */
+export function weightReuse(
+  instructions: readonly Instruction[],
+  storage: (parameter: Parameter) => StorageType,
+): (WeightReuse | undefined)[] {
+  const uses = instructions.flatMap((instruction, at) => {
+    const matrix = matrixOf(instruction);
+    return matrix ? [{ at, name: matrix.name, bytes: parameterBytes(matrix, storage(matrix)) }] : [];
+  });
+  const near = reuseDistances(uses).map((distance) => distance <= NEAR);
+  const first = new Map<string, boolean>();
+  uses.forEach(({ name }, i) => {
+    if (!first.has(name)) first.set(name, near[i]!);
+  });
+  /** Whether the next use of each is near; of the last, that is the first of the next play. */
+  const next = first;
+  const reuse = instructions.map((): WeightReuse | undefined => undefined);
+  for (let i = uses.length - 1; i >= 0; i--) {
+    const { at, name } = uses[i]!;
+    if (near[i]) reuse[at] = "near";
+    else if (next.get(name)) reuse[at] = "soon";
+    next.set(name, near[i]!);
+  }
+  return reuse;
+}
+
+/** Rows of a table that are looked up are few. */
+function matrixOf({ kernel, words }: Instruction): Parameter | undefined {
+  if (kernel === "embed") return undefined;
+  for (const word of words) {
+    if (typeof word === "object" && "parameter" in word && word.parameter.kind === "matrix") return word.parameter;
+  }
+  return undefined;
+}
