@@ -9,8 +9,10 @@ import { reuseDistances } from "./reuse.ts";
 /** `near`: a cache should have them; `soon`: it has not, but should when they are next played. */
 export type WeightReuse = "near" | "soon";
 
-/** Bytes of weights, over which a last cache is taken to hold what was read. */
+/** Bytes of different weights that a last cache is taken to hold; */
 const NEAR = 20e6;
+/** so few it keeps as it is, and to touch them again would cost more than it saves (docs/performance.md). */
+const FEW = 8e6;
 
 /** For each instruction, if it reads a matrix; the program is played again and again. */
 export function weightReuse(
@@ -21,19 +23,17 @@ export function weightReuse(
     const matrix = matrixOf(instruction);
     return matrix ? [{ at, name: matrix.name, bytes: parameterBytes(matrix, storage(matrix)) }] : [];
   });
-  const near = reuseDistances(uses).map((distance) => distance <= NEAR);
-  const first = new Map<string, boolean>();
-  uses.forEach(({ name }, i) => {
-    if (!first.has(name)) first.set(name, near[i]!);
-  });
-  /** Whether the next use of each is near; of the last, that is the first of the next play. */
-  const next = first;
+  const distances = reuseDistances(uses);
   const reuse = instructions.map((): WeightReuse | undefined => undefined);
+  /** How far the next use of each is; behind its last comes the first of the next play. */
+  const next = new Map<string, number>();
+  for (let i = uses.length - 1; i >= 0; i--) next.set(uses[i]!.name, distances[i]!);
   for (let i = uses.length - 1; i >= 0; i--) {
     const { at, name } = uses[i]!;
-    if (near[i]) reuse[at] = "near";
-    else if (next.get(name)) reuse[at] = "soon";
-    next.set(name, near[i]!);
+    const ahead = next.get(name)!;
+    if (distances[i]! <= NEAR) reuse[at] = "near";
+    else if (ahead > FEW && ahead <= NEAR) reuse[at] = "soon";
+    next.set(name, distances[i]!);
   }
   return reuse;
 }

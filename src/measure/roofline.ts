@@ -7,9 +7,9 @@
  *   c = operations / rate,  t = Σ bytes / bandwidth(reuse distance)
  */
 import type { Parameter, StorageType } from "../engine/parameter.ts";
+import { reuseDistances } from "../engine/reuse.ts";
 import { bandwidthAt } from "./device/curve.ts";
 import type { Measurement } from "./device/profile.ts";
-import { reuseDistances } from "../engine/reuse.ts";
 import { type Planned, type Play, type Work, type WorkKind, workOf } from "./work.ts";
 
 export interface Prediction {

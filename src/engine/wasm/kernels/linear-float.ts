@@ -85,17 +85,15 @@ function gemvPair(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: u
 }
 
 /** `gemv` that also touches as many bytes from `again` on; returns something made of them. */
-function gemvTouching<T>(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize, again: usize): i32 {
+function gemvTouching(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize, again: usize): i32 {
   let a = f32x4.splat(0), b = a, c = a, d = a, touched = 0;
-  for (const end = x + (<usize>K << 2); x < end; x += 4) {
+  for (const end = x + (<usize>K << 2); x < end; x += 4, w += 64, again += 64) {
     const v = v128.load32_splat(x);
-    a = madd(v, loadWeights<T>(w, 0), a);
-    b = madd(v, loadWeights<T>(w, 16), b);
-    c = madd(v, loadWeights<T>(w, 32), c);
-    d = madd(v, loadWeights<T>(w, 48), d);
+    a = madd(v, v128.load(w), a);
+    b = madd(v, v128.load(w, 16), b);
+    c = madd(v, v128.load(w, 32), c);
+    d = madd(v, v128.load(w, 48), d);
     touched |= load<i32>(again);
-    w += sizeof<T>() << 4;
-    again += sizeof<T>() << 4;
   }
   store16(y, a, b, c, d, bias, residual);
   return touched;
@@ -161,32 +159,32 @@ export function gemm<T>(x: usize, xStride: usize, rows: i32, w: usize, K: i32, y
 }
 
 /**
- * Bytes after which weights that will be played again soon are touched again. What the second cache evicts, the third seems to keep
- * only where it was used twice: a block's second play then costs two thirds (docs/performance.md). Far enough for the first cache to have
- * lost it, near enough for the second to have it.
+ * Bytes after which weights that will be played again soon are touched a second time. Of what the second cache evicts, the third seems
+ * to keep only a part, but all that was used twice (docs/performance.md). Far enough for the first cache to have lost it, near
+ * enough for the second to have it.
  */
 const BEHIND: usize = 192 << 10;
-/** What this thread has read for the last product and not touched again; the instance of the module is the thread's own. */
+/** What this thread has read for its last product and not touched again. An instance of the module is one thread's own. */
 let tail: usize = 0, tailEnd: usize = 0;
 
-/** One group after the other, each with the touch of one read earlier. */
-function touchingProducts<T>(x: usize, xStride: usize, rows: i32, w: usize, first: i32, last: i32, K: i32, y: usize, yStride: usize, bias: usize, residual: usize, sink: usize): void {
-  const groupBytes = (<usize>K * sizeof<T>()) << 4, behind = max(<usize>1, BEHIND / groupBytes) * groupBytes;
-  const begin = w + <usize>first * groupBytes, end = w + <usize>last * groupBytes;
-  let touched = 0, column = <usize>first << 6;
-  for (let wg = begin; wg < end; wg += groupBytes, column += 64) {
-    const offset = wg - begin;
-    // A product's first groups touch the last of the product before, as far as there is one.
+/** Groups of f32 weights from `w` to `end`, each with the touch of one that was read earlier; `y` and the like are those of the first. */
+function touchingProducts(x: usize, xStride: usize, rows: i32, w: usize, end: usize, K: i32, y: usize, yStride: usize, bias: usize, residual: usize, sink: usize): void {
+  const groupBytes = <usize>K << 6, behind = max(<usize>1, BEHIND / groupBytes) * groupBytes;
+  let touched = 0, offset: usize = 0;
+  for (let wg = w; wg < end; wg += groupBytes, offset += groupBytes, y += 64) {
     let again = wg;
     if (offset >= behind) again = wg - behind;
+    // The first groups touch the last of the product before.
     else if (tail + groupBytes <= tailEnd) again = min(tail + offset, tailEnd - groupBytes);
     for (let m = 0; m < rows; m++) {
-      const at = <usize>m * yStride + column;
-      touched |= gemvTouching<T>(x + <usize>m * xStride, wg, K, y + at, bias ? bias + column : 0, residual ? residual + at : 0, again);
+      const at = <usize>m * yStride;
+      touched |= gemvTouching(x + <usize>m * xStride, wg, K, y + at, bias, residual ? residual + at : 0, again);
     }
+    if (bias) bias += 64;
+    if (residual) residual += 64;
   }
   store<i32>(sink, touched);
-  tail = max(begin, end - min(behind, end - begin));
+  tail = offset > behind ? end - behind : w;
   tailEnd = end;
 }
 
@@ -199,14 +197,16 @@ function linear<T>(i: usize, thread: i32, threads: i32): void {
   const xStride = <usize>load<i32>(i, 36), yStride = <usize>load<i32>(i, 40), rows = rowCount(i), tiled = rows - (rows % TILE);
   const sums = <usize>load<i32>(i, 44) + <usize>thread * <usize>load<i32>(i, 48);
   if (ownRow(i)) x += <usize>thread * xStride;
+  const groupBytes = (<usize>K * sizeof<T>()) << 4, alone = sizeof<T>() == 4 && tiled == 0;
   const first = sliceColumns(groups >> 1, thread, threads) >> 4, last = sliceColumns(groups >> 1, thread + 1, threads) >> 4;
   // One thread alone loses more by touching than it gains.
-  if (tiled == 0 && threads > 1 && isPlayedSoon(i)) {
-    touchingProducts<T>(x, xStride, rows, w, first, last, K, y, yStride, bias, residual, sums);
+  if (alone && threads > 1 && isPlayedSoon(i)) {
+    const column = <usize>first << 6, biasF = bias ? bias + column : 0, residualF = residual ? residual + column : 0;
+    touchingProducts(x, xStride, rows, w + <usize>first * groupBytes, w + <usize>last * groupBytes, K, y + column, yStride, biasF, residualF, sums);
     return;
   }
   tailEnd = 0;
-  const groupBytes = (<usize>K * sizeof<T>()) << 4, pairs = sizeof<T>() == 4 && tiled == 0 && isNear(i);
+  const pairs = alone && isNear(i);
   for (let g = first; g < last; g += pairs ? 2 : 1) {
     const wg = w + <usize>g * groupBytes, column = <usize>g << 6, biasG = bias ? bias + column : 0;
     if (tiled > 0) gemm<T>(x, xStride, tiled, wg, K, y + column, yStride, biasG, residual ? residual + column : 0, sums);
