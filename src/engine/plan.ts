@@ -104,7 +104,7 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
   const planned = instructions.map((instruction, i) => ({
     ...instruction,
     barrier: { one: one[i]!, many: many[i]! },
-    ...(reuse[i] && { weights: reuse[i] }),
+    ...(reuse.has(i) && { weights: reuse.get(i)! }),
   }));
   return {
     limits,

@@ -30,7 +30,7 @@ function reuse(schedule: string, megabytes: number): string {
     [...schedule].map((name) => reading(matrix(name, megabytes))),
     () => "f32",
   );
-  return found.map((one) => one?.[0] ?? "-").join("");
+  return [...schedule].map((_, i) => found.get(i)?.[0] ?? "-").join("");
 }
 
 describe("the reuse of weights", () => {
@@ -48,14 +48,21 @@ describe("the reuse of weights", () => {
     expect(reuse(schedule, megabytes)).toBe(expected);
   });
 
-  it("does not count rows that are looked up, nor instructions without a matrix", () => {
+  it("counts neither rows that are looked up nor vectors", () => {
     const table = matrix("table", 12);
     const vector: Parameter = { ...matrix("vector", 1), kind: "vector", rows: 1 };
-    const found = weightReuse(
-      [reading(table, "embed"), reading(vector, "rmsNorm"), reading(matrix("a", 12)), reading(table)],
-      () => "f32",
-    );
-    expect(found).toEqual([undefined, undefined, undefined, undefined]);
+    const instructions = [reading(table, "embed"), reading(table), reading(vector), reading(matrix("a", 12))];
+    expect(weightReuse(instructions, () => "f32").size).toBe(0);
+  });
+
+  it("is told to f32 products only; the others' weights take their place in a cache all the same", () => {
+    const [a, b] = [matrix("a", 12), matrix("b", 24)];
+    const instructions = [reading(a), reading(b, "linearF16"), reading(b, "linearF16"), reading(a)];
+    const found = weightReuse(instructions, ({ name }) => (name === "b" ? "f16" : "f32"));
+    expect([...found]).toEqual([
+      [3, "soon"],
+      [0, "near"],
+    ]);
   });
 
   it("reaches the kernels as a flag of their instructions", () => {

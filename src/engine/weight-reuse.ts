@@ -1,9 +1,10 @@
 /**
  * Which products find their weights in a cache because these were played a short time ago, and which read weights that are played again
- * soon: kernels read them in another way, with the same result.
+ * soon: the kernel reads them in another way, with the same result. Only f32 products have such ways; what does not pay in
+ * other types, docs/performance.md says.
  */
 import type { Instruction } from "./instruction.ts";
-import { type Parameter, parameterBytes, type StorageType } from "./parameter.ts";
+import { type Parameter, parameterBytes, type StorageType, storageLayouts } from "./parameter.ts";
 import { reuseDistances } from "./reuse.ts";
 
 /** `near`: a cache should have them; `soon`: it has not, but should when they are next played. */
@@ -14,26 +15,29 @@ const NEAR = 20e6;
 /** so few it keeps as it is, and to touch them again would cost more than it saves (docs/performance.md). */
 const FEW = 8e6;
 
-/** For each instruction, if it reads a matrix; the program is played again and again. */
+/** By the number of the instruction; the program is played again and again. */
 export function weightReuse(
   instructions: readonly Instruction[],
   storage: (parameter: Parameter) => StorageType,
-): (WeightReuse | undefined)[] {
+): ReadonlyMap<number, WeightReuse> {
+  const reuse = new Map<number, WeightReuse>();
+  const told = ({ kernel }: Instruction): boolean => kernel === storageLayouts.f32.kernel;
+  if (!instructions.some(told)) return reuse;
   const uses = instructions.flatMap((instruction, at) => {
     const matrix = matrixOf(instruction);
     return matrix ? [{ at, name: matrix.name, bytes: parameterBytes(matrix, storage(matrix)) }] : [];
   });
   const distances = reuseDistances(uses);
-  const reuse = instructions.map((): WeightReuse | undefined => undefined);
   /** How far the next use of each is; behind its last comes the first of the next play. */
   const next = new Map<string, number>();
   for (let i = uses.length - 1; i >= 0; i--) next.set(uses[i]!.name, distances[i]!);
   for (let i = uses.length - 1; i >= 0; i--) {
     const { at, name } = uses[i]!;
     const ahead = next.get(name)!;
-    if (distances[i]! <= NEAR) reuse[at] = "near";
-    else if (ahead > FEW && ahead <= NEAR) reuse[at] = "soon";
     next.set(name, distances[i]!);
+    if (!told(instructions[at]!)) continue;
+    if (distances[i]! <= NEAR) reuse.set(at, "near");
+    else if (ahead > FEW && ahead <= NEAR) reuse.set(at, "soon");
   }
   return reuse;
 }
