@@ -7,6 +7,7 @@ import { median } from "./report.mjs";
  * @property {string | undefined} model the one GGUF file that is to be measured, if only one
  * @property {readonly string[]} files that one, or all real models there are
  * @property {readonly ("q4" | "q8")[]} types of the random models; none where only one file is measured
+ * @property {boolean} floats measure depth in f32 too
  * @property {number} threads of every engine
  * @property {number} rounds
  * @property {number} tokens decoded in a round

@@ -23,9 +23,8 @@ const label = (plays) => (plays === 1 ? "unique blocks" : `every block ×${plays
 
 /** @param {import("./contest.mjs").Options} options */
 export async function depth(options) {
-  if (options.types.length === 0) return [];
   const rows = [];
-  for (const type of [...options.types, ...(options.quick ? [] : ["f32"])]) {
+  for (const type of [...options.types, ...(options.floats ? ["f32"] : [])]) {
     rows.push(...(await depthOf(options, type)));
   }
   return rows;

@@ -20,7 +20,7 @@ const benchmarks = { decode, prefill, depth, peak, "first-token": firstToken, pr
 
 const usage = `usage: npm run bench -- [${Object.keys(benchmarks).join("] [")}] [options]
   --model FILE.gguf  only this model, not the random ones
-  --type q4|q8       only one of the two weight types of the random models
+  --type q4|q8|f32   only one weight type of the random models; f32: only in depth
   --threads N        threads of every engine (2)
   --rounds N         rounds that count (9; with --quick 3)
   --tokens N         tokens decoded in a round (48; with --quick 16)
@@ -55,14 +55,15 @@ if (values.help) {
   process.exit(0);
 }
 for (const name of names) if (!Object.hasOwn(benchmarks, name)) stop(`there is no benchmark "${name}"`);
-if (values.type !== undefined && !["q4", "q8"].includes(values.type)) stop(`there is no type "${values.type}"`);
+if (values.type !== undefined && !["q4", "q8", "f32"].includes(values.type)) stop(`there is no type "${values.type}"`);
 
 const real = values.model ?? smolLM2Path();
 /** @type {import("./contest.mjs").Options} */
 const options = {
   model: values.model,
   files: real === undefined ? [] : [real],
-  types: values.model !== undefined ? [] : values.type === undefined ? ["q4", "q8"] : [values.type],
+  types: ["q4", "q8"].filter((type) => values.model === undefined && (values.type ?? type) === type),
+  floats: values.model === undefined && (values.type === undefined ? !values.quick : values.type === "f32"),
   threads: whole(values.threads),
   rounds: whole(values.rounds ?? (values.quick ? "3" : "9")),
   tokens: whole(values.tokens ?? (values.quick ? "16" : "48")),

@@ -8,6 +8,7 @@ import { parametersOf } from "./graph.ts";
 import type { Buffer, Instruction } from "./instruction.ts";
 import { lower } from "./lower.ts";
 import { BLOCK, type Parameter, padded, parameterBytes, type StorageType, storageLayouts } from "./parameter.ts";
+import { type WeightReuse, weightReuse } from "./weight-reuse.ts";
 
 export interface PlanLimits {
   /** Most rows that one play may have. */
@@ -26,6 +27,7 @@ export interface PlanLimits {
 export interface PlannedInstruction extends Instruction {
   /** Whether threads wait for each other before it, in plays of one row and of many. */
   readonly barrier: { readonly one: boolean; readonly many: boolean };
+  readonly weights?: WeightReuse;
 }
 
 export interface Plan {
@@ -98,7 +100,12 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
     boolean[],
     boolean[],
   ];
-  const planned = instructions.map((instruction, i) => ({ ...instruction, barrier: { one: one[i]!, many: many[i]! } }));
+  const reuse = weightReuse(instructions, storage);
+  const planned = instructions.map((instruction, i) => ({
+    ...instruction,
+    barrier: { one: one[i]!, many: many[i]! },
+    ...(reuse.has(i) && { weights: reuse.get(i)! }),
+  }));
   return {
     limits,
     instructions: planned,

@@ -10,6 +10,7 @@ const FLAG_TAIL = 2;
 const FLAG_INTEGERS = { signed: 4, split: 8 } as const;
 const FLAG_BARRIER_MANY = 16;
 const FLAG_OWN_ROW = 32;
+const FLAG_WEIGHTS = { near: 64, soon: 128 } as const;
 
 /** Where things lie in the player's memory. */
 export interface Addresses {
@@ -35,12 +36,13 @@ export function encode(plan: Plan, addresses: Addresses, opcode: (kernel: string
     if (instruction.words.length > WORDS - (instruction.integers ? 4 : 2))
       throw new Error(`${instruction.kernel}: too many arguments`);
     words[at] = opcode(instruction.kernel);
-    const { barrier, integers } = instruction;
+    const { barrier, integers, weights } = instruction;
     words[at + 1] =
       (barrier.one ? FLAG_BARRIER_ONE : 0) |
       (barrier.many ? FLAG_BARRIER_MANY : 0) |
       (instruction.tail ? FLAG_TAIL : 0) |
-      (instruction.replicated || instruction.ownRow ? FLAG_OWN_ROW : 0);
+      (instruction.replicated || instruction.ownRow ? FLAG_OWN_ROW : 0) |
+      (weights ? FLAG_WEIGHTS[weights] : 0);
     if (integers) {
       words[at + 1]! |= FLAG_INTEGERS[integers.form];
       words[at + WORDS - 2] = resolve({ buffer: integers.buffer }, plan, addresses);

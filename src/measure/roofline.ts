@@ -1,15 +1,15 @@
 /**
  * Predicts how long a plan takes on a device of which a profile is known. Each instruction takes as long as its operations or as its bytes,
- * whichever is more (Williams et al. 2009, "Roofline"), its bytes coming from the cache that still holds them (see reuse.ts); of the lesser
+ * whichever is more (Williams et al. 2009, "Roofline"), its bytes coming from the cache that still holds them (see engine/reuse.ts); of the lesser
  * remains what the device was seen not to hide (see device/exposure.ts):
  *
  *   seconds = play + Σ [ instruction + barrier + max(c, t) + exposed · min(c, t) ]
  *   c = operations / rate,  t = Σ bytes / bandwidth(reuse distance)
  */
 import type { Parameter, StorageType } from "../engine/parameter.ts";
+import { reuseDistances } from "../engine/reuse.ts";
 import { bandwidthAt } from "./device/curve.ts";
 import type { Measurement } from "./device/profile.ts";
-import { reuseDistances } from "./reuse.ts";
 import { type Planned, type Play, type Work, type WorkKind, workOf } from "./work.ts";
 
 export interface Prediction {

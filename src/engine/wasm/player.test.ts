@@ -3,7 +3,7 @@ import { Graph, type RopeTable } from "../graph.ts";
 import type { Parameter, StorageType } from "../parameter.ts";
 import { plan } from "../plan.ts";
 import { ReferencePlayer } from "../reference.ts";
-import { builds, variants } from "./builds.testing.ts";
+import { builds, everyPlayer, variants } from "./builds.testing.ts";
 import { LoadedProgram } from "./loaded-program.ts";
 import { nodeHost } from "./node-host.ts";
 import { ParameterStore } from "./parameter-store.ts";
@@ -196,6 +196,43 @@ describe("the wasm player", () => {
       });
     });
   }
+
+  it("gives the same bits whatever is said of when weights were played and will be", async () => {
+    const g = new Graph();
+    const x = g.embed(matrix("embedding", VOCAB, 600));
+    const first = g.add(x, g.linear(x, matrix("a", 600, 600), vector("a bias", 600)));
+    // Matrices whose slices are longer and shorter than what is touched again, and one whose groups are.
+    const second = g.add(g.linear(first, matrix("b", 600, 600)), first);
+    const narrow = g.relu(g.linear(g.columns(second, 8, 40), matrix("c", 3200, 40)));
+    g.output("y", g.linear(narrow, matrix("d", 70, 3200), vector("d bias", 70)));
+    const named = await everyPlayer();
+    players.push(...named.map(({ player }) => player));
+    for (const { name, player } of named) {
+      const planned = plan(g, () => "f32", { maxRows: 8, tailRows: 8, context: 16, threads: player.threads });
+      const store = new ParameterStore(player);
+      seed = 7;
+      for (const parameter of planned.parameters) {
+        store.reserve(parameter, "f32");
+        store.write(parameter, Float32Array.from({ length: parameter.rows * parameter.columns }, random));
+      }
+      const results = ([undefined, "soon", "near"] as const).map((weights) => {
+        const instructions = planned.instructions.map(({ weights: _, ...one }) => ({
+          ...one,
+          ...(weights && { weights }),
+        }));
+        const program = new LoadedProgram(player, store, { ...planned, instructions });
+        const rows = [1, 3, 1, 7, 2].map((count) => {
+          program.play(tokens.slice(0, count), 0, 0);
+          return read(program, "y", count, 70);
+        });
+        program.dispose();
+        return rows;
+      });
+      expect(results[0]![0]![0]!.some((value) => value !== 0)).toBe(true);
+      expect(results[1], `${name}, soon`).toEqual(results[0]);
+      expect(results[2], `${name}, near`).toEqual(results[0]);
+    }
+  });
 
   it("plays what it is handed: an input keeps its rows, whatever takes its place in memory, and pads them with zeros", async () => {
     const player = await WasmPlayer.create(nodeHost, { threads: 2 });

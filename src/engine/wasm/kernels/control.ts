@@ -79,6 +79,22 @@ export const FLAG_SPLIT: i32 = 8;
 export const FLAG_BARRIER_MANY: i32 = 16;
 /** where it has one row only, every thread writes (a norm) or reads (a product) a row of its own: that of its number. */
 export const FLAG_OWN_ROW: i32 = 32;
+/** its weights were played so short a time ago that a cache has them; */
+export const FLAG_NEAR: i32 = 64;
+/** they were not, and will be played again soon. */
+export const FLAG_SOON: i32 = 128;
+
+// @ts-ignore: decorator
+@inline
+export function isNear(instruction: usize): bool {
+  return (load<i32>(instruction, 4) & FLAG_NEAR) != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function isPlayedSoon(instruction: usize): bool {
+  return (load<i32>(instruction, 4) & FLAG_SOON) != 0;
+}
 
 // @ts-ignore: decorator
 @inline

@@ -8,7 +8,7 @@
  * Arguments: x, w, bias, residual, y, K, groups, x stride, y stride (strides and addresses in bytes; 0 = absent),
  * sums, bytes of a thread's sums.
  */
-import { ownRow, rowCount, sliceColumns } from "./control";
+import { isNear, isPlayedSoon, ownRow, rowCount, sliceColumns } from "./control";
 import { loadHalf4, madd } from "./simd";
 
 // @ts-ignore: decorator
@@ -48,6 +48,55 @@ export function gemv<T>(x: usize, w: usize, K: i32, y: usize, bias: usize, resid
     w += sizeof<T>() << 4;
   }
   store16(y, a, b, c, d, bias, residual);
+}
+
+/**
+ * One activation row, two groups of f32 weight rows, for weights that a cache has: there the four chains of one group are waited
+ * for. From memory the two streams cost more than the chains save. The sums are continued in the reverse order of their
+ * declaration: so V8 leaves each load beside its use, otherwise it moves all loads to the front and spills.
+ */
+function gemvPair(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize): void {
+  let a = f32x4.splat(0), b = a, c = a, d = a, e = a, f = a, g = a, h = a;
+  const groupBytes = <usize>K << 6;
+  for (const end = x + (<usize>K << 2); x < end; x += 8) {
+    const u = w + groupBytes;
+    let v = v128.load32_splat(x);
+    h = madd(v, v128.load(u, 48), h);
+    g = madd(v, v128.load(u, 32), g);
+    f = madd(v, v128.load(u, 16), f);
+    e = madd(v, v128.load(u), e);
+    d = madd(v, v128.load(w, 48), d);
+    c = madd(v, v128.load(w, 32), c);
+    b = madd(v, v128.load(w, 16), b);
+    a = madd(v, v128.load(w), a);
+    v = v128.load32_splat(x, 4);
+    h = madd(v, v128.load(u, 112), h);
+    g = madd(v, v128.load(u, 96), g);
+    f = madd(v, v128.load(u, 80), f);
+    e = madd(v, v128.load(u, 64), e);
+    d = madd(v, v128.load(w, 112), d);
+    c = madd(v, v128.load(w, 96), c);
+    b = madd(v, v128.load(w, 80), b);
+    a = madd(v, v128.load(w, 64), a);
+    w += 128;
+  }
+  store16(y, a, b, c, d, bias, residual);
+  store16(y + 64, e, f, g, h, bias ? bias + 64 : 0, residual ? residual + 64 : 0);
+}
+
+/** `gemv` that also touches as many bytes from `again` on; returns something made of them. */
+function gemvTouching(x: usize, w: usize, K: i32, y: usize, bias: usize, residual: usize, again: usize): i32 {
+  let a = f32x4.splat(0), b = a, c = a, d = a, touched = 0;
+  for (const end = x + (<usize>K << 2); x < end; x += 4, w += 64, again += 64) {
+    const v = v128.load32_splat(x);
+    a = madd(v, v128.load(w), a);
+    b = madd(v, v128.load(w, 16), b);
+    c = madd(v, v128.load(w, 32), c);
+    d = madd(v, v128.load(w, 48), d);
+    touched |= load<i32>(again);
+  }
+  store16(y, a, b, c, d, bias, residual);
+  return touched;
 }
 
 /** Columns of a chunk: 16 weight rows of it (16 kB as f32) and four activation rows stay in the first cache. */
@@ -109,6 +158,36 @@ export function gemm<T>(x: usize, xStride: usize, rows: i32, w: usize, K: i32, y
   }
 }
 
+/**
+ * Bytes after which weights that will be played again soon are touched a second time. Of what the second cache evicts, the third seems
+ * to keep only a part, but all that was used twice (docs/performance.md). Far enough for the first cache to have lost it, near
+ * enough for the second to have it.
+ */
+const BEHIND: usize = 192 << 10;
+/** What this thread has read for its last product and not touched again. An instance of the module is one thread's own. */
+let tail: usize = 0, tailEnd: usize = 0;
+
+/** Groups of f32 weights from `w` to `end`, each with the touch of one that was read earlier; `y` and the like are those of the first. */
+function touchingProducts(x: usize, xStride: usize, rows: i32, w: usize, end: usize, K: i32, y: usize, yStride: usize, bias: usize, residual: usize, sink: usize): void {
+  const groupBytes = <usize>K << 6, behind = max(<usize>1, BEHIND / groupBytes) * groupBytes;
+  let touched = 0, offset: usize = 0;
+  for (let wg = w; wg < end; wg += groupBytes, offset += groupBytes, y += 64) {
+    let again = wg;
+    if (offset >= behind) again = wg - behind;
+    // The first groups touch the last of the product before.
+    else if (tail + groupBytes <= tailEnd) again = min(tail + offset, tailEnd - groupBytes);
+    for (let m = 0; m < rows; m++) {
+      const at = <usize>m * yStride;
+      touched |= gemvTouching(x + <usize>m * xStride, wg, K, y + at, bias, residual ? residual + at : 0, again);
+    }
+    if (bias) bias += 64;
+    if (residual) residual += 64;
+  }
+  store<i32>(sink, touched);
+  tail = offset > behind ? end - behind : w;
+  tailEnd = end;
+}
+
 // @ts-ignore: decorator
 @inline
 function linear<T>(i: usize, thread: i32, threads: i32): void {
@@ -118,13 +197,23 @@ function linear<T>(i: usize, thread: i32, threads: i32): void {
   const xStride = <usize>load<i32>(i, 36), yStride = <usize>load<i32>(i, 40), rows = rowCount(i), tiled = rows - (rows % TILE);
   const sums = <usize>load<i32>(i, 44) + <usize>thread * <usize>load<i32>(i, 48);
   if (ownRow(i)) x += <usize>thread * xStride;
-  const groupBytes = (<usize>K * sizeof<T>()) << 4;
-  for (let g = sliceColumns(groups >> 1, thread, threads) >> 4, end = sliceColumns(groups >> 1, thread + 1, threads) >> 4; g < end; g++) {
+  const groupBytes = (<usize>K * sizeof<T>()) << 4, alone = sizeof<T>() == 4 && tiled == 0;
+  const first = sliceColumns(groups >> 1, thread, threads) >> 4, last = sliceColumns(groups >> 1, thread + 1, threads) >> 4;
+  // One thread alone loses more by touching than it gains.
+  if (alone && threads > 1 && isPlayedSoon(i)) {
+    const column = <usize>first << 6, biasF = bias ? bias + column : 0, residualF = residual ? residual + column : 0;
+    touchingProducts(x, xStride, rows, w + <usize>first * groupBytes, w + <usize>last * groupBytes, K, y + column, yStride, biasF, residualF, sums);
+    return;
+  }
+  tailEnd = 0;
+  const pairs = alone && isNear(i);
+  for (let g = first; g < last; g += pairs ? 2 : 1) {
     const wg = w + <usize>g * groupBytes, column = <usize>g << 6, biasG = bias ? bias + column : 0;
     if (tiled > 0) gemm<T>(x, xStride, tiled, wg, K, y + column, yStride, biasG, residual ? residual + column : 0, sums);
     for (let m = tiled; m < rows; m++) {
-      const offset = <usize>m * yStride + column;
-      gemv<T>(x + <usize>m * xStride, wg, K, y + offset, biasG, residual ? residual + offset : 0);
+      const offset = <usize>m * yStride + column, xm = x + <usize>m * xStride, residualM = residual ? residual + offset : 0;
+      if (pairs) gemvPair(xm, wg, K, y + offset, biasG, residualM);
+      else gemv<T>(xm, wg, K, y + offset, biasG, residualM);
     }
   }
 }

@@ -16,26 +16,17 @@ export interface Use {
  */
 export function reuseDistances(uses: readonly Use[]): number[] {
   /** Most recent last. */
-  const stack = new Map<string, number>();
+  const stack: Use[] = [];
   const distances: number[] = [];
   for (let turn = 0; turn < 2; turn++) {
-    for (let i = 0; i < uses.length; i++) {
-      const { name, bytes } = uses[i]!;
-      if (turn === 1) distances.push(distance(stack, name, bytes));
-      stack.delete(name);
-      stack.set(name, bytes);
+    for (const use of uses) {
+      let distance = use.bytes;
+      let at = stack.length - 1;
+      for (; at >= 0 && stack[at]!.name !== use.name; at--) distance += stack[at]!.bytes;
+      if (turn === 1) distances.push(distance);
+      if (at >= 0) stack.splice(at, 1);
+      stack.push(use);
     }
   }
   return distances;
-}
-
-/** What stands above `name` in the stack, and `bytes`. */
-function distance(stack: ReadonlyMap<string, number>, name: string, bytes: number): number {
-  let sum = bytes;
-  let above = false;
-  for (const [other, size] of stack) {
-    if (above) sum += size;
-    else above = other === name;
-  }
-  return sum;
 }
