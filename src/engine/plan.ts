@@ -142,7 +142,7 @@ function panelBytes(
 ): number {
   const needs = parameters.map((p) => {
     if (p.kind === "vector") return 0;
-    return storageLayouts[storage(p)].activations === "f32" ? 64 * maxRows : 256 + (padded(p.columns) / BLOCK) * 640;
+    return storageLayouts[storage(p)].activations === "f32" ? 64 * maxRows : 128 + (padded(p.columns) / BLOCK) * 640;
   });
   return align(Math.max(0, ...needs));
 }
