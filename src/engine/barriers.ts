@@ -37,35 +37,42 @@ export function barriers(
     return instruction.columns?.includes(buffer) ? "columns" : "shared";
   };
   const accesses = (instruction: Instruction): Access[] => {
-    const touch = (writes: boolean) => (buffer: Buffer) => {
+    const { reads, writes, readsSlot, writesSlot } = instruction;
+    const access = (buffer: Buffer, isWrite: boolean): Access => {
       const begin = offsets.get(buffer)!;
-      return { begin, end: begin + size(buffer), writes, way: wayOf(instruction, buffer), buffer };
+      return { begin, end: begin + size(buffer), writes: isWrite, way: wayOf(instruction, buffer), buffer };
     };
-    const all: Access[] = [...instruction.reads.map(touch(false)), ...instruction.writes.map(touch(true))];
-    const { readsSlot, writesSlot } = instruction;
+    const all = reads.map((buffer) => access(buffer, false)).concat(writes.map((buffer) => access(buffer, true)));
     if (readsSlot !== undefined) all.push(slotAccess(readsSlot, false));
     if (writesSlot !== undefined) all.push(slotAccess(writesSlot, true));
     return all;
   };
-  const since = { one: [] as Access[], many: [] as Access[] };
-  const waits = (plays: "one" | "many", mine: readonly Access[]): boolean => {
-    const earlier = since[plays];
-    const barrier = mine.some((x) => earlier.some((y) => meet(x, y, plays === "one")));
-    if (barrier) earlier.length = 0;
-    earlier.push(...mine);
-    return barrier;
-  };
+  /** What was touched since the last barrier, in plays of one row and of many. */
+  let one: readonly Access[] = [];
+  let many: readonly Access[] = [];
   return instructions.map((instruction) => {
     const mine = accesses(instruction);
-    return { one: waits("one", mine), many: waits("many", mine) };
+    const barrier = { one: meet(mine, one, true), many: meet(mine, many, false) };
+    one = barrier.one ? mine : one.concat(mine);
+    many = barrier.many ? mine : many.concat(mine);
+    return barrier;
   });
 }
 
 /** Slots lie below all buffers, so that they meet none. */
 const slotAccess = (slot: number, writes: boolean): Access => ({ begin: -1 - slot, end: -slot, writes, way: "shared" });
 
-const meet = (x: Access, y: Access, oneRow: boolean): boolean =>
-  (x.writes || y.writes) && x.begin < y.end && y.begin < x.end && !apart(x, y, oneRow);
+/** Goes through all pairs, tens of thousands in a deep model: no closures and iterators, which would be that much garbage. */
+function meet(mine: readonly Access[], earlier: readonly Access[], oneRow: boolean): boolean {
+  for (let i = 0; i < mine.length; i++) {
+    const x = mine[i]!;
+    for (let j = 0; j < earlier.length; j++) {
+      const y = earlier[j]!;
+      if ((x.writes || y.writes) && x.begin < y.end && y.begin < x.end && !apart(x, y, oneRow)) return true;
+    }
+  }
+  return false;
+}
 
 /** True where threads cannot meet although the memory is the same. */
 function apart(x: Access, y: Access, oneRow: boolean): boolean {

@@ -65,9 +65,18 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
     typeof buffer.rows === "number"
       ? buffer.rows
       : Math.max(limits.threads, buffer.rows === "all" ? limits.maxRows : limits.tailRows);
-  const { offsets, bytes, lasting, unshared } = allocate(instructions, (buffer) =>
-    align(rows(buffer) * buffer.bytesPerRow),
-  );
+  const outputs = new Map<string, Buffer>();
+  const inputs = new Map<string, Buffer>();
+  const note = (buffer: Buffer): void => {
+    if (buffer.output !== undefined) outputs.set(buffer.output, buffer);
+    if (buffer.input !== undefined) inputs.set(buffer.input, buffer);
+  };
+  for (const { reads, writes } of instructions) {
+    reads.forEach(note);
+    writes.forEach(note);
+  }
+  const size = (buffer: Buffer): number => rows(buffer) * buffer.bytesPerRow;
+  const { offsets, bytes, lasting, unshared } = allocate(instructions, inputs, outputs, (b) => align(size(b)));
 
   let allCaches = 0;
   const caches = graph.slots.map((shape) => {
@@ -87,13 +96,7 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
   const named = new Map<string, Parameter>();
   for (const { operation } of graph.values) for (const p of parametersOf(operation)) named.set(p.name, p);
   const parameters = [...named.values()];
-  const outputs = new Map<string, Buffer>();
-  const inputs = new Map<string, Buffer>();
-  for (const instruction of instructions) {
-    for (const buffer of instruction.writes) if (buffer.output !== undefined) outputs.set(buffer.output, buffer);
-    for (const buffer of instruction.reads) if (buffer.input !== undefined) inputs.set(buffer.input, buffer);
-  }
-  const waits = barriers(instructions, offsets, (buffer) => rows(buffer) * buffer.bytesPerRow);
+  const waits = barriers(instructions, offsets, size);
   const planned = instructions.map((instruction, i) => ({ ...instruction, barrier: waits[i]! }));
   return {
     limits,
@@ -143,47 +146,59 @@ function panelBytes(
  */
 function allocate(
   instructions: readonly Instruction[],
+  inputs: ReadonlyMap<string, Buffer>,
+  outputs: ReadonlyMap<string, Buffer>,
   size: (buffer: Buffer) => number,
 ): { offsets: Map<Buffer, number>; bytes: number; lasting: number; unshared: number } {
   const lastUse = new Map<Buffer, number>();
+  for (const buffer of outputs.values()) lastUse.set(buffer, Number.POSITIVE_INFINITY);
   // From the end: the first use that is met is the last.
   for (let i = instructions.length - 1; i >= 0; i--) {
     const { reads, writes } = instructions[i]!;
-    const lastOf = (buffer: Buffer): number =>
-      lastUse.get(buffer) ?? (buffer.output === undefined ? i : Number.POSITIVE_INFINITY);
-    for (const buffer of reads) lastUse.set(buffer, lastOf(buffer));
-    const last = Math.max(...writes.map(lastOf));
+    const use = (buffer: Buffer): number => {
+      const last = lastUse.get(buffer) ?? i;
+      lastUse.set(buffer, last);
+      return last;
+    };
+    reads.forEach(use);
+    const last = Math.max(...writes.map(use));
     for (const buffer of writes) lastUse.set(buffer, last);
   }
   const offsets = new Map<Buffer, number>();
+  const kept = new Set<Buffer>();
   /** In order of `begin`. */
   let live: { begin: number; end: number; until: number; buffer: Buffer }[] = [];
   let bytes = 0;
   let unshared = 0;
   const place = (buffer: Buffer, i: number, inPlaceOf?: Buffer): void => {
-    if (offsets.has(buffer) || buffer.lasting) return;
+    if (buffer.lasting) kept.add(buffer);
+    if (buffer.lasting || offsets.has(buffer)) return;
     const length = size(buffer);
     unshared += length;
-    const heir = live.findIndex(
-      (region) => region.buffer === inPlaceOf && region.until === i && region.end - region.begin === length,
-    );
+    const until = lastUse.get(buffer)!;
+    const heir =
+      inPlaceOf &&
+      live.find((region) => region.buffer === inPlaceOf && region.until === i && region.end - region.begin === length);
+    if (heir) {
+      Object.assign(heir, { buffer, until });
+      offsets.set(buffer, heir.begin);
+      return;
+    }
     let begin = 0;
-    let at = heir;
-    if (heir >= 0) begin = live[heir]!.begin;
-    else for (at = 0; at < live.length && begin + length > live[at]!.begin; at++) begin = Math.max(begin, live[at]!.end);
-    live.splice(at, heir >= 0 ? 1 : 0, { begin, end: begin + length, until: lastUse.get(buffer)!, buffer });
+    let at = 0;
+    for (; at < live.length && begin + length > live[at]!.begin; at++) begin = Math.max(begin, live[at]!.end);
+    live.splice(at, 0, { begin, end: begin + length, until, buffer });
     offsets.set(buffer, begin);
     bytes = Math.max(bytes, begin + length);
   };
   // Inputs are there before the first instruction.
-  for (const { reads } of instructions) for (const buffer of reads) if (buffer.input !== undefined) place(buffer, 0);
+  for (const buffer of inputs.values()) place(buffer, 0);
   instructions.forEach(({ writes, inPlaceOf }, i) => {
     live = live.filter(({ until }) => until + 1 >= i);
     for (const buffer of writes) place(buffer, i, inPlaceOf);
   });
   let lasting = 0;
-  for (const buffer of instructions.flatMap(({ writes }) => writes)) {
-    if (!buffer.lasting || offsets.has(buffer)) continue;
+  for (const buffer of kept) {
     offsets.set(buffer, bytes + lasting);
     lasting += size(buffer);
   }
