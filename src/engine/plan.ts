@@ -168,6 +168,7 @@ function allocate(
   const kept = new Set<Buffer>();
   /** In order of `begin`. */
   let live: { begin: number; end: number; until: number; buffer: Buffer }[] = [];
+  const endBefore = (index: number): number => (index === 0 ? 0 : live[index - 1]!.end);
   let bytes = 0;
   let unshared = 0;
   const place = (buffer: Buffer, i: number, inPlaceOf?: Buffer): void => {
@@ -184,9 +185,9 @@ function allocate(
       offsets.set(buffer, heir.begin);
       return;
     }
-    let begin = 0;
-    let at = 0;
-    for (; at < live.length && begin + length > live[at]!.begin; at++) begin = Math.max(begin, live[at]!.end);
+    const gap = live.findIndex((region, j) => region.begin - endBefore(j) >= length);
+    const at = gap < 0 ? live.length : gap;
+    const begin = endBefore(at);
     live.splice(at, 0, { begin, end: begin + length, until, buffer });
     offsets.set(buffer, begin);
     bytes = Math.max(bytes, begin + length);
