@@ -151,7 +151,7 @@ function allocate(
   size: (buffer: Buffer) => number,
 ): { offsets: Map<Buffer, number>; bytes: number; lasting: number; unshared: number } {
   const lastUse = new Map<Buffer, number>();
-  for (const buffer of outputs.values()) lastUse.set(buffer, Number.POSITIVE_INFINITY);
+  for (const buffer of outputs.values()) lastUse.set(buffer, instructions.length);
   // From the end: the first use that is met is the last.
   for (let i = instructions.length - 1; i >= 0; i--) {
     const { reads, writes } = instructions[i]!;
