@@ -60,7 +60,12 @@ export function barriers(
 }
 
 /** Slots lie below all buffers, so that they meet none. */
-const slotAccess = (slot: number, writes: boolean): Access => ({ begin: -2 - slot, end: -1 - slot, writes, way: "shared" });
+const slotAccess = (slot: number, writes: boolean): Access => ({
+  begin: -2 - slot,
+  end: -1 - slot,
+  writes,
+  way: "shared",
+});
 
 /** Goes through all pairs, tens of thousands in a deep model: no closures and iterators, which would be that much garbage. */
 function meet(mine: readonly Access[], earlier: readonly Access[], oneRow: boolean): boolean {

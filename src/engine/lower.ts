@@ -47,8 +47,9 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
   const quantized: Record<IntegerForm, Map<Value, Buffer>> = { signed: new Map(), split: new Map() };
   const names = new Map([...graph.outputs].map(([name, value]) => [placeOf(value), name]));
   /** What reads each value, by its number; x + x is there twice. */
-  const readers: Value[][] = graph.values.map(() => []);
-  for (const value of graph.values) for (const x of operands(value.operation)) readers[x.id]!.push(value);
+  const readers = graph.values.map((): readonly Value[] => []);
+  for (const value of graph.values)
+    for (const { id } of operands(value.operation)) readers[id] = readers[id]!.concat(value);
   const readersOf = (value: Value): readonly Value[] => readers[value.id]!;
 
   const newBuffer = (value: Value): Buffer => {

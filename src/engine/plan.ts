@@ -94,7 +94,7 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
   ]);
 
   const named = new Map<string, Parameter>();
-  for (const { operation } of graph.values) for (const p of parametersOf(operation)) named.set(p.name, p);
+  for (const p of graph.values.flatMap(({ operation }) => parametersOf(operation))) named.set(p.name, p);
   const parameters = [...named.values()];
   const waits = barriers(instructions, offsets, size);
   const planned = instructions.map((instruction, i) => ({ ...instruction, barrier: waits[i]! }));
@@ -167,7 +167,7 @@ function allocate(
   const offsets = new Map<Buffer, number>();
   const kept = new Set<Buffer>();
   /** In order of `begin`. */
-  let live: { begin: number; end: number; until: number; buffer: Buffer }[] = [];
+  const live: { begin: number; end: number; until: number; buffer: Buffer }[] = [];
   const endBefore = (index: number): number => (index === 0 ? 0 : live[index - 1]!.end);
   let bytes = 0;
   let unshared = 0;
@@ -195,7 +195,7 @@ function allocate(
   // Inputs are there before the first instruction.
   for (const buffer of inputs.values()) place(buffer, 0);
   instructions.forEach(({ writes, inPlaceOf }, i) => {
-    live = live.filter(({ until }) => until + 1 >= i);
+    for (let j = live.length - 1; j >= 0; j--) if (live[j]!.until + 1 < i) live.splice(j, 1);
     for (const buffer of writes) place(buffer, i, inPlaceOf);
   });
   let lasting = 0;
