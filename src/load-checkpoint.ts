@@ -111,15 +111,7 @@ export async function loadCheckpoint(
     const config = await readConfig(checkpoint);
     const steps = resolveSchedule(config, options.schedule);
     refuseDropped(checkpoint, config, steps);
-    const vocabulary = await checkpoint.vocabulary();
-    const tokenizer = vocabulary && (await openTokenizer(vocabulary));
-    if (tokenizer && tokenizer.vocabSize > config.vocabSize) {
-      throw inputError(
-        "tokenizer-mismatch",
-        `${checkpoint.path}: the tokenizer has ids up to ${tokenizer.vocabSize - 1}, the model ${config.vocabSize} embeddings`,
-        "The tokenizer belongs to another model.",
-      );
-    }
+    const tokenizer = await tokenizerOf(checkpoint, config);
     const parameters = parametersPlayed(config, steps);
     const choice: WeightChoice = options.weights ?? "file";
     const storage = new Map(parameters.map((p) => [p.name, storageType(findTensor(checkpoint, p).type, choice)]));
@@ -160,6 +152,17 @@ export async function loadCheckpoint(
   }
 }
 
+async function tokenizerOf(checkpoint: Checkpoint, config: ModelConfig): Promise<Tokenizer | undefined> {
+  const vocabulary = await checkpoint.vocabulary();
+  const tokenizer = vocabulary && (await openTokenizer(vocabulary));
+  if (tokenizer === undefined || tokenizer.vocabSize <= config.vocabSize) return tokenizer;
+  throw inputError(
+    "tokenizer-mismatch",
+    `${checkpoint.path}: the tokenizer has ids up to ${tokenizer.vocabSize - 1}, the model ${config.vocabSize} embeddings`,
+    "The tokenizer belongs to another model.",
+  );
+}
+
 /**
  * Loads what `edit` changes of a loaded model's `checkpoint`, and closes it; all else is shared with `base`, which stays in
  * memory as long as the new model does.
@@ -179,13 +182,14 @@ export async function loadEdited(
       (p) => edited.tensors.get(p.name) !== checkpoint.tensors.get(p.name) || !base.store.has(p),
     );
     await loadWeights(edited, missing, base.weights, store, { onProgress, signal });
+    const tokenizer = config.vocabSize === base.config.vocabSize ? base.tokenizer : await tokenizerOf(edited, config);
     const close = async () => {
       store.dispose();
       if (--base.models === 0) await base.close();
     };
     base.models++;
     const all: Edit = (source) => edit(base.edit ? base.edit(source) : source);
-    return { loaded: { ...base, config, store, adapter: undefined, edit: all, close, models: 0 }, steps };
+    return { loaded: { ...base, config, store, tokenizer, adapter: undefined, edit: all, close, models: 0 }, steps };
   } catch (error) {
     store.dispose();
     throw error;

@@ -110,7 +110,7 @@ function conditions(compared: readonly Compared[], textName: string | undefined)
       : []),
     ...(others.length > 0
       ? [
-          `${others.join(", ")} ${others.length === 1 ? "cuts" : "cut"} the text into other tokens than A, so their perplexities cannot be compared with A's.`,
+          `${others.join(", ")} ${others.length === 1 ? "cuts" : "cut"} the text into other tokens than A, so their perplexities cannot be compared with A's; bits a byte can.`,
         ]
       : []),
     "Speed is an indication: the median of 32 tokens after a prompt of 16.",

@@ -33,7 +33,7 @@ export async function evalText(
       ...found,
     },
     [
-      `perplexity ${formatNumber(found.perplexity, 5)}   (${found.meanLoss.toFixed(4)} nats a token)`,
+      `perplexity ${formatNumber(found.perplexity, 5)}   (${found.meanLoss.toFixed(4)} nats a token${found.bitsPerByte === undefined ? "" : `, ${found.bitsPerByte.toFixed(4)} bits a byte`})`,
       `text       ${file.name}, ${tokens.length === values.tokens ? "the first" : "all"} ${formatCount(found.tokens)} tokens, ${formatCount(found.predicted)} of them predicted`,
       `windows    ${formatCount(found.windows)} of ${formatCount(found.window)} tokens, stride ${formatCount(found.stride)}, as transformers' documentation defines it`,
       `model      ${model.name}, schedule ${model.schedule}${model.cache === "f32" ? "" : `, ${model.cache} cache`}`,

@@ -106,7 +106,7 @@ export const command = defineRefrainCommand({
       const { model: written, record: healed } =
         values.heal === undefined
           ? { model: shrunk }
-          : await healShrunk(shrunk, file!, {
+          : await healShrunk(shrunk, model, file!, {
               budget: { tokens: values.heal },
               note: (line) => output.note(line),
               signal,

@@ -17,12 +17,20 @@ export interface Profile {
   readonly weightBytes: number;
   /** Bytes that the cache grows by with each token, as the model keeps it. */
   readonly kvBytesPerToken: number;
-  readonly perplexity: Perplexity | undefined;
+  readonly perplexity: TextPerplexity | undefined;
   /** Empty where none were asked for. */
   readonly tasks: readonly TaskResult[];
   readonly speed: Speed;
   /** The continuation of the prompt, where one was given. */
   readonly sample: string | undefined;
+}
+
+export interface TextPerplexity extends Perplexity {
+  /**
+   * Loss in bits over the bytes of what was predicted, which models of other tokens can be compared by; undefined without a
+   * tokenizer.
+   */
+  readonly bitsPerByte: number | undefined;
 }
 
 export interface ProfileOptions {
@@ -67,17 +75,25 @@ export async function modelPerplexity(
   model: Model,
   tokens: readonly number[],
   { window, stride, signal, onProgress }: Pick<ProfileOptions, "window" | "stride" | "signal" | "onProgress"> = {},
-): Promise<Perplexity> {
+): Promise<TextPerplexity> {
   if (model.config.bidirectional) throw refuseEncoder(model.name);
   const context = window ?? perplexityWindow(model.config);
   checkWindow(model, context);
   const session = model.session({ output: "loss", contextLength: context });
   try {
     const step = stride ?? Math.max(2, context >> 1);
-    return await perplexity(session, tokens, { window: context, stride: step, signal, onProgress });
+    const found = await perplexity(session, tokens, { window: context, stride: step, signal, onProgress });
+    return { ...found, bitsPerByte: bitsPerByte(model, tokens, found) };
   } finally {
     session.dispose();
   }
+}
+
+/** The first token is not predicted. */
+function bitsPerByte({ tokenizer }: Model, tokens: readonly number[], found: Perplexity): number | undefined {
+  if (!tokenizer) return undefined;
+  const bytes = new TextEncoder().encode(tokenizer.decode(tokens.slice(1), { special: true })).length;
+  return (found.meanLoss / Math.LN2) * (found.predicted / bytes);
 }
 
 async function continuation(

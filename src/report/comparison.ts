@@ -24,6 +24,11 @@ const figures: readonly Figure[] = [
   { name: "weights in memory", of: ({ weightBytes }) => weightBytes, write: formatBytes },
   { name: "keys and values, a token", of: ({ kvBytesPerToken }) => kvBytesPerToken, write: formatBytes },
   { name: "perplexity", of: ({ perplexity }) => perplexity?.perplexity, write: (value) => formatNumber(value, 4) },
+  {
+    name: "bits a byte of text",
+    of: ({ perplexity }) => perplexity?.bitsPerByte,
+    write: (value) => formatNumber(value, 4),
+  },
   { name: "decode, tok/s", of: ({ speed }) => speed.tokensPerSecond, write: formatNumber },
 ];
 

@@ -1,6 +1,6 @@
 /**
- * Looks for the best model within a budget: what to drop or share (candidates.ts), what to make narrower, merge or train
- * (rewriting.ts), and how to keep weights. All are judged by the loss of the end of the text; the rest of it is what they choose and
+ * Looks for the best model within a budget: what to drop or share (candidates.ts), which tokens to leave out, what to make
+ * narrower, merge or train (rewriting.ts), and how to keep weights. All are judged by the loss of the end of the text; the rest of it is what they choose and
  * learn by. The least loss within the budget wins, of equals the smallest.
  */
 import { failure, inputError } from "../errors.ts";
@@ -11,6 +11,7 @@ import { formatBytes, formatNumber } from "../report/format.ts";
 import { halves } from "../schedule/edits.ts";
 import { printSteps } from "../schedule/print.ts";
 import { type Steps, sameSteps } from "../schedule/schedule.ts";
+import { smallerVocabulary } from "../text/smaller-vocabulary.ts";
 import { type Budget, type Price, refuseUnlessWithin } from "./budget.ts";
 import { angularMethod } from "./by-similarity.ts";
 import { type Candidate, candidates, keyOf, waysToShorten, weightTypes } from "./candidates.ts";
@@ -28,9 +29,9 @@ const SHARES = [0.1, 0.2, 0.3];
 export const autoMethod = defineMethod({
   name: "auto",
   description:
-    "searches what to drop, share, narrow, merge or train, and how to keep weights, for the least loss within a budget",
+    "searches what to drop, share, trim, narrow, merge or train, and how to keep weights, for the least loss within a budget",
   paper:
-    "what it tries: arXiv 2403.17887 (angular), arXiv 2403.03853 (influence), arXiv 2406.10594 (halves), arXiv 2305.11627 (width), arXiv 2402.11187 (collapse), arXiv 2403.19135 (replace)",
+    "what it tries: arXiv 2403.17887 (angular), arXiv 2403.03853 (influence), arXiv 2406.10594 (halves), arXiv 2010.05609 (vocabulary), arXiv 2305.11627 (width), arXiv 2402.11187 (collapse), arXiv 2403.19135 (replace)",
   amounts: ["fit", "params", "speed"],
   calibration: { window: 128, windows: 512 },
   options: {
@@ -47,18 +48,26 @@ export const autoMethod = defineMethod({
     if (config.bidirectional) throw refuseEncoder(model.name);
     const { choose, judge } = split(calibration!);
     const price = await pricing(model, budget);
-    // What no schedule and no width can reach is said before anything is measured.
-    const narrowest = { steps, config: { ...config, ffnSize: channelCounts(config.ffnSize).at(-1)! } };
-    const smallest = [...steps.map((step) => ({ steps: [step] })), ...(edits === "none" ? [] : [narrowest])];
+    // What no schedule, no width and no vocabulary can reach is said before anything is measured.
+    const ffnSize = channelCounts(config.ffnSize).at(-1)!;
+    const vocabSize = model.tokenizer ? smallerVocabulary(model.tokenizer).least : config.vocabSize;
+    const smallest = [
+      ...steps.map((step) => ({ steps: [step], detail: "" })),
+      ...(edits === "none"
+        ? []
+        : [
+            { steps, config: { ...config, ffnSize }, detail: ` with ${ffnSize} hidden channels` },
+            { steps, config: { ...config, vocabSize }, detail: ` with ${vocabSize} tokens` },
+          ]),
+    ];
     refuseAll(
       budget,
       price,
       smallest.flatMap((smaller) =>
-        weightTypes.map((weights) => {
-          const channels = "config" in smaller ? ` with ${smaller.config.ffnSize} hidden channels` : "";
-          const what = `"${printSteps(smaller.steps)}"${channels} in ${weights}`;
-          return { what, price: price.of(smaller, weights) };
-        }),
+        weightTypes.map((weights) => ({
+          what: `"${printSteps(smaller.steps)}"${smaller.detail} in ${weights}`,
+          price: price.of(smaller, weights),
+        })),
       ),
     );
     const measured = await measure(context, choose, steps);
@@ -94,7 +103,7 @@ export const autoMethod = defineMethod({
     return {
       steps: made?.steps ?? best.steps,
       edit: made?.edit,
-      dropped: best.dropped,
+      dropped: made?.dropped ?? best.dropped,
       ...(best.halves && { halves: true }),
       scores: tried as unknown as Json,
       record: {

@@ -10,14 +10,19 @@ export interface HealedModel {
   readonly record: HealRecord;
 }
 
-/** `shrunk` with a LoRA adapter of rank 8 learned and folded in; it is disposed of, whatever happens. Throws what `heal` throws. */
+/**
+ * `shrunk` with a LoRA adapter of rank 8 learned and folded in; it is disposed of, whatever happens. It learns from the model as
+ * it was, `whole`, or where that has other tokens from the text alone. Throws what `heal` throws.
+ */
 export async function healShrunk(
   shrunk: Model,
+  whole: Model,
   text: TextFile,
   options: Pick<HealOptions, "budget" | "note" | "signal" | "onProgress">,
 ): Promise<HealedModel> {
+  const teacher = shrunk.config.vocabSize === whole.config.vocabSize ? {} : undefined;
   try {
-    const result = await heal(shrunk, text, { ...options, teacher: {} });
+    const result = await heal(shrunk, text, { ...options, teacher });
     try {
       return { model: await result.model.merged(options), record: healRecord(shrunk, text, result) };
     } finally {

@@ -1,5 +1,5 @@
 /**
- * The journal of a search as a file beside what is to be written: `OUT.search-1a2b3c4d.json`. The digits are those of a hash
+ * The journal of a search as a file beside what is to be written: `OUT.search-1a2b3c4d.json`, and `.safetensors` where it trains. The digits are those of a hash
  * of everything that the search depends on, so another search never takes it for its own and none overwrites another's.
  */
 import { createHash } from "node:crypto";
@@ -45,9 +45,13 @@ export class FileJournal implements Journal {
     await replaceText(this.path, `${this.header(line)}\n${line}\n`);
   }
 
+  get checkpoint(): NonNullable<Journal["checkpoint"]> {
+    return { path: this.path.replace(/json$/, "safetensors"), identity: { search: this.key } };
+  }
+
   /** When the work is done. */
   async forget(): Promise<void> {
-    await rm(this.path, { force: true });
+    await Promise.all([this.path, this.checkpoint.path].map((path) => rm(path, { force: true })));
   }
 
   private header(state: string): string {

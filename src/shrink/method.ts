@@ -46,6 +46,8 @@ export interface Journal {
   read(): Promise<Json | undefined>;
   /** Replaces what is kept; on disk when it resolves. */
   write(state: Json): Promise<void>;
+  /** Where a training may keep its checkpoint (train/run-state.ts), and what that is of; undefined where nothing outlives the process. */
+  readonly checkpoint?: { readonly path: string; readonly identity: Readonly<Record<string, string>> };
 }
 
 export interface MethodContext {

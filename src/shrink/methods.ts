@@ -9,6 +9,7 @@ import { perplexity } from "./perplexity.ts";
 import { replaceMethod } from "./replace.ts";
 import { taylorMethod } from "./taylor.ts";
 import { tieMethod } from "./tie.ts";
+import { vocabularyMethod } from "./vocabulary.ts";
 
 export const methods: readonly Method[] = [
   angularMethod,
@@ -20,5 +21,6 @@ export const methods: readonly Method[] = [
   growMethod,
   taylorMethod,
   replaceMethod,
+  vocabularyMethod,
   autoMethod,
 ];

@@ -36,7 +36,7 @@ export const replaceMethod = defineMethod({
   amounts: ["drop", "params"],
   calibration: { window: 128, windows: 512 },
   options,
-  run: async ({ model, amount, calibration, signal, onProgress }, training) => {
+  run: async ({ model, amount, calibration, journal, signal, onProgress }, training) => {
     const { steps, config } = model;
     const { tokens, window, windows } = calibration!;
     if (windows < 2) {
@@ -50,7 +50,7 @@ export const replaceMethod = defineMethod({
     const measured = await observeModel(model, tokens, { window, windows: Math.min(windows, 64), signal, onProgress });
     const run = chooseRun(amount!, config, steps, measured);
     requireBlocks(steps, run);
-    const shrunk = await replaceRun(model, calibration!, run, { ...training, signal, onProgress });
+    const shrunk = await replaceRun(model, calibration!, run, { ...training, journal, signal, onProgress });
     return { ...shrunk, scores: measured.angular[run.length - 1]! };
   },
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -6,7 +6,7 @@ import { fixturePath } from "../../test/fixtures.ts";
 import { load, type Model } from "../refrain.ts";
 import { printSteps } from "../schedule/print.ts";
 import type { Step } from "../schedule/schedule.ts";
-import { memoryJournal } from "./journal.ts";
+import { FileJournal, memoryJournal } from "./journal.ts";
 import type { Calibration, Method } from "./method.ts";
 import { defaultValues } from "./method-options.ts";
 import { replaceMethod } from "./replace.ts";
@@ -67,6 +67,41 @@ describe.each(["models/llama-gqa", "models/gpt2", "models/mistral"])("a layer fo
     expect(await trainReplacement(model, calibration, options)).toEqual(trained);
     const other = await trainReplacement(model, calibration, { ...options, seed: 2 });
     expect(other.after).not.toBe(trained.after);
+  });
+
+  it("goes on where it was stopped, with the same bits", async () => {
+    const options = { first: 1, length: 2, ...training, updates: 130 };
+    const whole = await trainReplacement(model, calibration, options);
+    const journal = new FileJournal(join(parent, name.replace("/", "-")), "a layer");
+    // The last is not stopped any more.
+    for (const [stop, more] of [
+      [20, 130],
+      [70, 110],
+      [111, 130 - 20 - 70],
+    ] as const) {
+      let updates = 0;
+      const stopping = new AbortController();
+      const onProgress = () => ++updates === stop && stopping.abort();
+      const stopped = trainReplacement(model, calibration, {
+        ...options,
+        journal,
+        signal: stopping.signal,
+        onProgress,
+      });
+      if (stop < more) await expect(stopped).rejects.toThrow("aborted");
+      else expect(await stopped).toEqual(whole);
+      expect(updates).toBe(Math.min(stop, more));
+    }
+    // The same place, another search.
+    const stranger = {
+      ...journal,
+      read: async () => 1,
+      write: async () => {},
+      checkpoint: { ...journal.checkpoint, identity: { search: "another" } },
+    };
+    expect(await trainReplacement(model, calibration, { ...options, journal: stranger })).toEqual(whole);
+    await journal.forget();
+    expect((await readdir(parent)).filter((file) => file.includes("search-"))).toEqual([]);
   });
 
   it("is a block of a model that is written, and plays what was trained", async () => {

@@ -16,8 +16,12 @@ import type { OnProgress } from "../progress.ts";
 import type { Model } from "../refrain.ts";
 import { Learner } from "../train/learner.ts";
 import { planLearner } from "../train/learner-plan.ts";
+import { openRun, saveRun } from "../train/run-state.ts";
 import { yieldToEvents } from "../yield.ts";
-import type { Calibration } from "./method.ts";
+import type { Calibration, Journal } from "./method.ts";
+
+/** Updates: a minute or less of a model of a hundred million parameters. */
+const CHECKPOINT_EVERY = 100;
 
 export interface ReplacementOptions {
   /** Positions in the model's schedule: the run that the layer stands for. */
@@ -29,6 +33,8 @@ export interface ReplacementOptions {
   /** At the beginning; it falls to a quarter along a cosine. */
   readonly rate: number;
   readonly seed: number;
+  /** Where it keeps a checkpoint, so that it goes on where it was stopped, with the same bits. */
+  readonly journal?: Journal | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -48,7 +54,7 @@ export async function trainReplacement(
   { tokens, window, windows }: Pick<Calibration, "tokens" | "window" | "windows">,
   options: ReplacementOptions,
 ): Promise<Replacement> {
-  const { first, updates, seed, signal, onProgress } = options;
+  const { first, updates, seed, journal, signal, onProgress } = options;
   const { player, store: frozen } = model.memory;
   const { config, steps } = model;
   const { graph, parameters } = replacementGraph(model, options, window);
@@ -80,9 +86,11 @@ export async function trainReplacement(
       const name = rename(parameter.name, config.blocks, steps[first]!.block);
       learner.writeParameter(parameter, frozen.read({ ...parameter, name }));
     }
-    const before = evaluate();
+    const before = (await goOn(learner, journal)) ?? evaluate();
     const draw = drawing(learning, seed);
-    for (let update = 0; update < updates; update++) {
+    for (let drawn = 0; drawn < learner.steps * batch; drawn++) draw();
+    for (let update = learner.steps; update < updates; update++) {
+      if (signal?.aborted || (update > 0 && update % CHECKPOINT_EVERY === 0)) await keep(learner, journal, before);
       signal?.throwIfAborted();
       learner.accumulate(...read(Array.from({ length: batch }, draw)));
       const fallen = 0.25 + 0.375 * (1 + Math.cos((Math.PI * update) / updates));
@@ -96,6 +104,28 @@ export async function trainReplacement(
     learner.dispose();
     store.dispose();
   }
+}
+
+/** What the held-out windows missed at the beginning, where a checkpoint is there to go on with: it is in the learner then. */
+async function goOn(learner: Learner, journal: Journal | undefined): Promise<number | undefined> {
+  const state = await journal?.read();
+  if (typeof state !== "number" || !journal?.checkpoint) return undefined;
+  const { path, identity } = journal.checkpoint;
+  const saved = await openRun(path);
+  if (saved === undefined) return undefined;
+  try {
+    if (saved.identity.search !== identity.search) return undefined;
+    await saved.restore(learner);
+    return state;
+  } finally {
+    await saved.close();
+  }
+}
+
+async function keep(learner: Learner, journal: Journal | undefined, before: number): Promise<void> {
+  if (!journal?.checkpoint) return;
+  await journal.write(before);
+  await saveRun(journal.checkpoint.path, learner, journal.checkpoint.identity);
 }
 
 function replacementGraph(

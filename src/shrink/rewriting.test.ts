@@ -19,6 +19,7 @@ import { dyingJournal } from "./journal.testing.ts";
 import { memoryJournal } from "./journal.ts";
 import type { Calibration, Journal, MethodContext, Shrunk } from "./method.ts";
 import { type Rewriting, waysToRewrite } from "./rewriting.ts";
+import { carryOut } from "./shrink.ts";
 import { tryCandidates } from "./try-candidates.ts";
 
 const window = 16;
@@ -53,20 +54,25 @@ async function ways(of: Model, which: Rewriting = "all", given: Partial<MethodCo
 /** All but the function that edits the weights. */
 const told = ({ edit: _, ...rest }: Shrunk) => rest;
 
+const edits = ["width", "taylor", "collapse", "replace"];
+const characters = { way: "vocabulary", why: "hardly a token is a merge of others" };
+
 describe("the ways that change weights", () => {
   it("are named, and known by what they cost, before anything is made", async () => {
     expect((await ways(model, "none")).ways).toEqual([]);
-    expect((await ways(model, "untrained")).ways.map(({ name }) => name)).toEqual(["width", "collapse"]);
+    expect((await ways(model, "untrained")).ways.map(({ name }) => name)).toEqual(["width", "taylor", "collapse"]);
     const { ways: all, leftOut } = await ways(model);
-    expect(leftOut).toEqual([]);
+    // The vocabulary of this one is characters.
+    expect(leftOut).toEqual([characters]);
     expect(all.map(({ name, of, counts, dear = false }) => ({ name, of, counts, dear }))).toEqual([
       { name: "width", of: 88, counts: [24, 56], dear: false },
+      { name: "taylor", of: 3, counts: [1], dear: false },
       { name: "collapse", of: 3, counts: [1], dear: false },
       { name: "replace", of: 3, counts: [1], dear: true },
     ]);
   });
 
-  it.each(["width", "collapse", "replace"])(
+  it.each(["width", "taylor", "collapse", "replace"])(
     "%s: what was judged is what is written, at the price that was told",
     async (name) => {
       const { ways: all } = await ways(model);
@@ -75,7 +81,7 @@ describe("the ways that change weights", () => {
       const made = await smaller.make!();
       expect(made.record).toMatchObject({ method: name === "width" ? "taylor" : name });
       const written = join(parent, name);
-      const edited = await model.edited(made.edit!, printSteps(made.steps));
+      const edited = await carryOut(model, made, {});
       await edited.save(written);
       const { config, steps } = edited;
       expect(modelCost(smaller.config ?? model.config, smaller.steps)).toEqual(modelCost(config, steps));
@@ -107,19 +113,19 @@ describe("the ways that change weights", () => {
       const made = await by(1).make!();
       expect(await by(1).make!()).toBe(made);
     }
-    expect([...labels]).toEqual(["width: gradients", "collapse (1): merging layers", "replace (1): training a layer"]);
+    expect([...labels]).toEqual(["taylor: gradients", "collapse (1): merging layers", "replace (1): training a layer"]);
   });
 
   it.each<[string, string, readonly string[]]>([
-    ["halves", "a0 f0 1", ["it merges layers", "no run of whole layers"]],
-    ["shared blocks", "0-1 0-1", ["plays shared blocks"]],
-    ["one layer", "1", ["fewer than three layers", "no run of whole layers"]],
+    ["halves", "a0 f0 1", ["it ranks layers", "it merges layers", "no run of whole layers"]],
+    ["shared blocks", "0-1 0-1", ["it ranks layers", "plays shared blocks"]],
+    ["one layer", "1", ["there is one layer", "fewer than three layers", "no run of whole layers"]],
   ])("are left out of a model of %s that cannot have them, with a reason", async (_, schedule, reasons) => {
     const of = model.withSchedule(schedule);
     const { ways: some, leftOut } = await ways(of);
-    expect(leftOut).toHaveLength(reasons.length);
-    for (const [i, reason] of reasons.entries()) expect(leftOut[i]!.why).toContain(reason);
-    expect(some).toHaveLength(3 - reasons.length);
+    const why = leftOut.filter(({ way }) => way !== "vocabulary").map((one) => one.why);
+    expect(why).toEqual(reasons.map((reason) => expect.stringContaining(reason)));
+    expect(some).toHaveLength(4 - reasons.length);
     await of.dispose();
   });
 
@@ -129,11 +135,46 @@ describe("the ways that change weights", () => {
     const measured = await observeModel(model, text.tokens, { window, windows });
     const { ways: none, leftOut } = waysToRewrite("all", context(looping), text, measured);
     expect(none).toEqual([]);
-    expect(leftOut.map(({ why }) => why)).toEqual(Array(3).fill(expect.stringContaining("more than its blocks")));
+    expect(leftOut.map(({ why }) => why)).toEqual(Array(5).fill(expect.stringContaining("more than its blocks")));
     expect((await ways(model, "all", {}, 1)).leftOut).toEqual([
+      characters,
       { way: "replace", why: expect.stringContaining("one window of text") },
     ]);
   });
+});
+
+it("a smaller vocabulary is judged by the same text, for as many tokens as it was, at the price that was told", async () => {
+  const of = await load(join(import.meta.dirname, "../../models/stories.gguf"), { threads: 1 });
+  const story =
+    "Once upon a time, there was a little girl named Lily. She liked to play in the park with a strange elephant.";
+  const tokens = of
+    .needTokenizer()
+    .encode(story.repeat(12))
+    .slice(0, window * windows);
+  const { ways: all } = waysToRewrite(
+    "untrained",
+    context(of),
+    { ...text, tokens },
+    await observeModel(of, tokens, { window, windows }),
+  );
+  const { by, counts, of: size } = all.find(({ name }) => name === "vocabulary")!;
+  expect([counts[0], counts.at(-1), size]).toEqual([32, 1760, 2048]);
+  const smaller = by(1760);
+  const made = await smaller.make!();
+  const written = join(parent, "vocabulary");
+  const edited = await carryOut(of, made, {});
+  await edited.save(written);
+  expect(modelCost(smaller.config!, smaller.steps)).toEqual(modelCost(edited.config, edited.steps));
+  await edited.dispose();
+
+  const candidate: Candidate = { ...smaller, way: "vocabulary", count: 1760, schedule: "", weights: "q8" };
+  const judged = await tryCandidates(context(of), [candidate], tokens, window);
+  const opened = await load(written, { weights: "q8", threads: 1 });
+  const more = opened.needTokenizer().encode(of.needTokenizer().decode(tokens), { special: false });
+  expect(more.length).toBeGreaterThan(1.2 * tokens.length);
+  const { meanLoss } = await perplexity(opened.session({ output: "loss" }), more, { window, stride: window });
+  expect(judged.get(keyOf(candidate))!.loss).toBe((meanLoss * more.length) / tokens.length);
+  await Promise.all([of.dispose(), opened.dispose()]);
 });
 
 it("a model that was trained to weights that no F16 holds is no candidate", async () => {
@@ -209,14 +250,14 @@ describe("a search among them", () => {
     const whole = await search(budget);
     const tried = whole.scores as unknown as Tried[];
     const ofWay = (way: string) => tried.filter((one) => one.way === way);
-    for (const way of ["width", "collapse", "replace"]) {
+    for (const way of edits) {
       expect(new Set(ofWay(way).map(({ weights }) => weights))).toEqual(new Set(["f16", "q8", "q4"]));
     }
     expect(ofWay("replace")[0]!.schedule).toMatch(/^(3 2|0 3)$/);
-    const plain = tried.length - ["width", "collapse", "replace"].flatMap(ofWay).length;
+    const plain = tried.length - edits.flatMap(ofWay).length;
     // Nothing that changed weights won here.
     for (const [stop, made] of [
-      [plain + 1, ["width:", "collapse", "replace"]],
+      [plain + 1, ["taylor:", "collapse", "replace"]],
       [tried.length - 2, ["replace"]],
       [tried.length - 1, []],
     ] as const) {
@@ -236,11 +277,10 @@ describe("a search among them", () => {
 it.each(["models/gpt2", "models/mistral", "models/qwen3"])("%s has all of them", async (name) => {
   const of = await load(fixturePath(name), { threads: 1 });
   const { ways: all } = await ways(of);
-  expect(all).toHaveLength(of.steps.length > 2 ? 3 : 2);
+  expect(all).toHaveLength(of.steps.length > 2 ? 4 : 3);
   for (const { by, counts } of all) {
     const smaller = by(counts[0]!);
-    const { steps, edit } = await smaller.make!();
-    const edited = await of.edited(edit!, printSteps(steps));
+    const edited = await carryOut(of, await smaller.make!(), {});
     expect(modelCost(smaller.config ?? of.config, smaller.steps)).toEqual(modelCost(edited.config, edited.steps));
     await edited.dispose();
   }

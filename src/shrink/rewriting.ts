@@ -1,18 +1,22 @@
 /**
- * The ways to make a model smaller that change weights, for a search: narrower feed-forwards (taylor.ts), merged layers
- * (collapse.ts), a trained layer in place of several (replace.ts). What each would cost is known before it is made.
+ * The ways to make a model smaller that change weights or need gradients, for a search: fewer tokens (vocabulary.ts), fewer layers
+ * or narrower feed-forwards (taylor.ts), merged layers (collapse.ts), a trained layer in place of several (replace.ts). What each
+ * would cost is known before it is made.
  */
 import type { Similarity } from "../measure/similarity.ts";
 import { printSteps } from "../schedule/print.ts";
+import type { Steps } from "../schedule/schedule.ts";
+import { smallerVocabulary } from "../text/smaller-vocabulary.ts";
 import { type Smaller, upTo, type Way } from "./candidates.ts";
 import { collapseMethod } from "./collapse.ts";
-import { importance } from "./importance.ts";
+import { type BlockImportance, importance } from "./importance.ts";
 import { memoryJournal } from "./journal.ts";
 import type { Calibration, Json, MethodContext, Shrunk } from "./method.ts";
 import { defaultValues } from "./method-options.ts";
 import { chooseRun, isOfBlocks, replaceMethod, replaceRun, usualTraining } from "./replace.ts";
 import { withBlockLike } from "./replacement.ts";
-import { channelCounts, narrower, taylorMethod } from "./taylor.ts";
+import { channelCounts, narrower, shallower, taylorMethod } from "./taylor.ts";
+import { keepTokens, ROWS, vocabularyMethod } from "./vocabulary.ts";
 
 /** Which of them a search tries: "untrained" leaves out what is trained. */
 export const rewritings = ["all", "untrained", "none"] as const;
@@ -32,6 +36,19 @@ export interface WaysToRewrite {
   readonly leftOut: readonly LeftOut[];
 }
 
+interface Given {
+  readonly context: MethodContext;
+  /** What they learn and choose by. */
+  readonly text: Calibration;
+  /** The whole schedule on it. */
+  readonly measured: Similarity;
+  /** Measured when it is first asked for. */
+  readonly importance: () => Promise<readonly BlockImportance[]>;
+}
+
+/** A way, or why this model cannot have it. */
+type Rewrite = (given: Given) => Omit<Way, "name"> | string;
+
 /** `text` is what they learn and choose by, `measured` the whole schedule on it. */
 export function waysToRewrite(
   which: Rewriting,
@@ -39,39 +56,58 @@ export function waysToRewrite(
   text: Calibration,
   measured: Similarity,
 ): WaysToRewrite {
+  const untrained: Readonly<Record<string, Rewrite>> = { vocabulary, width, taylor, collapse };
+  const all: Readonly<Record<string, Rewrite>> = { all: { ...untrained, replace }, untrained, none: {} }[which];
   const { config } = context.model;
-  const all = which === "all" ? [narrowing, merging, replacing] : which === "untrained" ? [narrowing, merging] : [];
-  const ways = all.map((way): Way | LeftOut => {
-    if (config.relaxed || config.recurrence) {
-      return { way: way.name, why: "the model's steps are more than its blocks, which cannot be changed" };
-    }
-    return way(context, text, measured);
+  const whole = config.relaxed || config.recurrence;
+  const found = once(() => {
+    const windows = rewindowed(text, taylorMethod.calibration!);
+    return importance(context.model, windows, { by: "weights", ...reporting(context, "taylor") });
   });
-  return {
-    ways: ways.filter((way) => "counts" in way),
-    leftOut: ways.filter((way) => "why" in way),
-  };
+  const given = { context, text, measured, importance: () => found(0) };
+  const ways: Way[] = [];
+  const leftOut: LeftOut[] = [];
+  for (const [name, rewrite] of Object.entries(all)) {
+    const way = whole ? "the model's steps are more than its blocks, which cannot be changed" : rewrite(given);
+    if (typeof way === "string") leftOut.push({ way: name, why: way });
+    else ways.push({ name, ...way });
+  }
+  return { ways, leftOut };
 }
 
-/** By hidden channels, which every block chooses for itself. */
-function narrowing(context: MethodContext, text: Calibration): Way | LeftOut {
-  const { model } = context;
+/** By tokens, in 64 steps. */
+const vocabulary: Rewrite = ({ context: { model }, text }) => {
   const { config, steps } = model;
-  const name = "width";
-  const left = channelCounts(config.ffnSize);
-  if (left.length === 1) return { way: name, why: `there are only ${config.ffnSize} hidden channels` };
-  const options = { what: "width", importance: "weights", "kv-heads": 0 } as const;
-  const measured = once(() => {
-    const windows = rewindowed(text, taylorMethod.calibration!);
-    return importance(model, windows, { by: options.importance, ...reporting(context, name) });
+  const step = ROWS * Math.ceil(config.vocabSize / 64 / ROWS);
+  if (!model.tokenizer) return "the model has no tokenizer";
+  const most = config.vocabSize - smallerVocabulary(model.tokenizer).least;
+  if (most < step) return "hardly a token is a merge of others";
+  const made = once(async (count) => {
+    return told(vocabularyMethod.name, {}, await keepTokens(model, text.tokens, config.vocabSize - count));
   });
-  const make = async (count: number) => {
-    const width = { kvHeads: config.kvHeads, channels: config.ffnSize - count };
-    return told("taylor", options, narrower(config, steps, await measured(0), width));
-  };
-  const made = once(make);
   return {
-    name,
+    of: config.vocabSize,
+    counts: upTo(Math.floor(most / step)).map((steps) => steps * step),
+    by: (count) => ({
+      steps,
+      dropped: [],
+      config: { ...config, vocabSize: config.vocabSize - count },
+      make: () => made(count),
+    }),
+  };
+};
+
+/** By hidden channels, which every block chooses for itself. */
+const width: Rewrite = ({ context: { model }, importance }) => {
+  const { config, steps } = model;
+  const left = channelCounts(config.ffnSize);
+  if (left.length === 1) return `there are only ${config.ffnSize} hidden channels`;
+  const options = { what: "width", importance: "weights", "kv-heads": 0 } as const;
+  const made = once(async (count) => {
+    const left = { kvHeads: config.kvHeads, channels: config.ffnSize - count };
+    return told(taylorMethod.name, options, narrower(config, steps, await importance(), left));
+  });
+  return {
     of: config.ffnSize,
     counts: left.map((channels) => config.ffnSize - channels).slice(1),
     by: (count) => ({
@@ -81,46 +117,52 @@ function narrowing(context: MethodContext, text: Calibration): Way | LeftOut {
       make: () => made(count),
     }),
   };
-}
+};
+
+/** By layers that go, at most half of them: those whose weights the loss depends on least. */
+const taylor: Rewrite = ({ context, importance }) => {
+  const { steps } = context.model;
+  if (steps.length < 2) return "there is one layer";
+  if (!areLayers(steps)) return `it ranks layers, and "${printSteps(steps)}" plays shared blocks or halves`;
+  const options = { what: "layers", importance: "weights", "kv-heads": 0 } as const;
+  const made = once(async (count) => {
+    const amount = { kind: "drop", steps: count } as const;
+    return told(taylorMethod.name, options, shallower({ ...context, amount }, await importance()));
+  });
+  return { of: steps.length, counts: upTo(Math.floor(steps.length / 2)), by: fewerLayers(steps, made) };
+};
 
 /** By layers that go, at most half of them. */
-function merging(context: MethodContext, text: Calibration): Way | LeftOut {
+const collapse: Rewrite = ({ context, text }) => {
   const { steps } = context.model;
-  const name = "collapse";
-  if (steps.length < 3) return { way: name, why: "there are fewer than three layers" };
-  const blocks = new Set(steps.map(({ block }) => block)).size;
-  if (blocks < steps.length || steps.some(({ part }) => part !== "block")) {
-    return { way: name, why: `it merges layers, and "${printSteps(steps)}" plays shared blocks or halves` };
-  }
+  if (steps.length < 3) return "there are fewer than three layers";
+  if (!areLayers(steps)) return `it merges layers, and "${printSteps(steps)}" plays shared blocks or halves`;
   const options = defaultValues(collapseMethod.options) as Parameters<typeof collapseMethod.run>[1];
   // Many amounts begin with the same merges, which are measured once.
   const shared = { calibration: rewindowed(text, collapseMethod.calibration!), journal: memoryJournal() };
   const made = once(async (count) => {
     const amount = { kind: "drop", steps: count } as const;
-    const asked = { ...context, ...shared, amount, ...reporting(context, `${name} (${count})`) };
-    return told(name, options, await collapseMethod.run(asked, options));
+    const asked = { ...context, ...shared, amount, ...reporting(context, `collapse (${count})`) };
+    return told(collapseMethod.name, options, await collapseMethod.run(asked, options));
   });
   return {
-    name,
     of: steps.length,
     counts: upTo(Math.floor(steps.length / 2)),
-    // Which layers go is not known yet; all cost the same.
-    by: (count) => ({ steps: steps.slice(count), dropped: [], make: () => made(count) }),
+    by: fewerLayers(steps, made),
   };
-}
+};
 
 /** By layers that go, at most half of them: one does not learn to do the work of more. */
-function replacing(context: MethodContext, text: Calibration, measured: Similarity): Way | LeftOut {
+const replace: Rewrite = ({ context, text, measured }) => {
   const { model } = context;
   const { config, steps } = model;
-  const name = "replace";
-  if (text.windows < 2) return { way: name, why: "there is one window of text to learn from, and none to hold out" };
+  if (text.windows < 2) return "there is one window of text to learn from, and none to hold out";
   const run = (count: number) => chooseRun({ kind: "drop", steps: count }, config, steps, measured);
   const counts = upTo(Math.floor(steps.length / 2)).filter((count) => isOfBlocks(steps, run(count)));
-  if (counts.length === 0) return { way: name, why: "there is no run of whole layers for one to stand for" };
+  if (counts.length === 0) return "there is no run of whole layers for one to stand for";
   const options = { ...usualTraining, updates: UPDATES };
   const made = once(async (count) => {
-    const training = { ...options, ...reporting(context, `${name} (${count})`) };
+    const training = { ...options, ...reporting(context, `replace (${count})`) };
     const replaced = await replaceRun(model, text, run(count), training);
     return told(replaceMethod.name, options, { ...replaced, scores: measured.angular[count]! });
   });
@@ -133,8 +175,17 @@ function replacing(context: MethodContext, text: Calibration, measured: Similari
       make: () => made(count),
     };
   };
-  return { name, of: steps.length, counts, by, dear: true };
-}
+  return { of: steps.length, counts, by, dear: true };
+};
+
+/** Each step plays a whole block of its own. */
+const areLayers = (steps: Steps): boolean =>
+  new Set(steps.map(({ block }) => block)).size === steps.length && steps.every(({ part }) => part === "block");
+
+/** Which layers go is not known yet; all cost the same. */
+const fewerLayers =
+  (steps: Steps, made: (count: number) => Promise<Shrunk>) =>
+  (count: number): Smaller => ({ steps: steps.slice(count), dropped: [], make: () => made(count) });
 
 /** With what it was made by. */
 function told(method: string, options: { readonly [key: string]: Json | undefined }, shrunk: Shrunk): Shrunk {

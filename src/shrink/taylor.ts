@@ -54,7 +54,10 @@ export const taylorMethod = defineMethod({
 });
 
 /** The steps with the least important blocks go; of steps that play one block, the deepest first. */
-function shallower({ model: { config, steps }, amount }: MethodContext, found: readonly BlockImportance[]): Shrunk {
+export function shallower(
+  { model: { config, steps }, amount }: Pick<MethodContext, "model" | "amount">,
+  found: readonly BlockImportance[],
+): Shrunk {
   const scores = steps.map(({ block }) => found.find((each) => each.block === block)!.whole);
   const order = [...scores.keys()].sort((a, b) => scores[a]! - scores[b]! || b - a);
   const dropped = fewest(amount!, config, steps, (n) => order.slice(0, n).sort((a, b) => a - b));

@@ -13,7 +13,10 @@ import { type Candidate, keyOf, type Weights, weightTypes } from "./candidates.t
 import type { Json, MethodContext, Shrunk } from "./method.ts";
 
 export interface Judged {
-  /** Mean cross-entropy of the next token; a model that is broken has none that is finite. */
+  /**
+   * Mean cross-entropy of the next token; a model that is broken has none that is finite. With other tokens: what the same text
+   * costs, for as many tokens as the source has for it.
+   */
   readonly loss: number;
   /** What was played. */
   readonly schedule: string;
@@ -30,6 +33,10 @@ export async function tryCandidates(
   const known = new Map((await journal.read()) as unknown as readonly [string, Judged][] | undefined);
   const open = (candidate: Candidate) => !known.has(keyOf(candidate));
   const edited = all.filter(({ make }) => make);
+  const inTokensOf = (played: Model): readonly number[] =>
+    played.config.vocabSize === model.config.vocabSize
+      ? judge
+      : played.needTokenizer().encode(model.needTokenizer().decode(judge), { special: false });
 
   for (const weights of weightTypes) {
     const plain = all.filter((one) => !one.make && one.weights === weights && open(one));
@@ -49,7 +56,9 @@ export async function tryCandidates(
       for (const candidate of loaded ? some : []) {
         const played = loaded!.withSchedule(candidate.make ? loaded!.schedule : candidate.schedule);
         const { schedule } = played;
-        const loss = await lossOf(played, judge, window, signal).finally(() => played.dispose());
+        const tokens = inTokensOf(played);
+        const mean = await lossOf(played, tokens, window, signal).finally(() => played.dispose());
+        const loss = (mean * tokens.length) / judge.length;
         known.set(keyOf(candidate), { loss, schedule });
         await journal.write([...known] as unknown as Json);
         const { way, count } = candidate;

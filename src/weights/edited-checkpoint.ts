@@ -3,7 +3,7 @@
  * a new name. To whoever loads, saves or inspects it, it is a checkpoint like any other.
  */
 import { inputError } from "../errors.ts";
-import type { Checkpoint, StoredTensor } from "./checkpoint.ts";
+import type { Checkpoint, StoredTensor, VocabularySource } from "./checkpoint.ts";
 import { type ComputedTensor, columnsOf, rowsOf } from "./computed-tensor.ts";
 import { encodeF16 } from "./half.ts";
 
@@ -15,6 +15,8 @@ export interface CheckpointEdits {
   readonly tensors: ReadonlyMap<string, ComputedTensor | StoredTensor>;
   /** In place of the source's. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** In place of the source's; the config then says how many tokens it has. */
+  readonly vocabulary?: VocabularySource;
 }
 
 export interface EditedCheckpoint extends Checkpoint {
@@ -25,7 +27,7 @@ export interface EditedCheckpoint extends Checkpoint {
 /** Closing it closes `source`. Reading a value that F16 cannot hold throws `f16-range`. */
 export function editedCheckpoint(
   source: Checkpoint,
-  { tensors, config = source.config }: CheckpointEdits,
+  { tensors, config = source.config, vocabulary }: CheckpointEdits,
 ): EditedCheckpoint {
   const readInto = async (tensor: StoredTensor, begin: number, target: Uint8Array): Promise<void> => {
     const edit = tensors.get(tensor.name);
@@ -43,7 +45,7 @@ export function editedCheckpoint(
       ...source.tensors,
       ...[...tensors].map(([name, tensor]): [string, StoredTensor] => [name, { ...tensor, name }]),
     ]),
-    vocabulary: () => source.vocabulary(),
+    vocabulary: async () => vocabulary ?? source.vocabulary(),
     readInto,
     read: async (tensor, begin, end) => {
       if (buffer.length < end - begin) buffer = new Uint8Array(end - begin);
