@@ -4,7 +4,6 @@ import type { IntegerForm, Parameter } from "./parameter.ts";
 
 /** A region of memory that instructions write and read; the plan gives it an address. */
 export interface Buffer {
-  readonly label: string;
   readonly rows: Rows;
   readonly bytesPerRow: number;
   /** Written by the caller before a play, under this name; no instruction writes it first. */

@@ -28,36 +28,42 @@ export function lowerAttention(
     );
   }
   const at = (v: Value): Reference => ({ buffer: bufferOf(v) });
-  const caches: Word[] = [
-    { cache: op.slot, half: "keys" },
-    { cache: op.slot, half: "values" },
-  ];
+  const keys: Word = { cache: op.slot, half: "keys" };
+  const values: Word = { cache: op.slot, half: "values" };
+  const scratch: Word = { region: "scratch" };
+  const size: Word = { size: "scratch" };
+  const context: Word = { size: "context" };
+  const sight = sightWord(op.shape);
+  const row = stride(value.width);
   const turned = turns && op.k.operation.kind === "rope" ? op.k.operation : undefined;
   const k = turned ? turned.x : op.k;
-  const scratch: Word[] = [{ region: "scratch" }, { size: "scratch" }];
-  const tables: Word[] = turned
-    ? [
-        { table: turned.table, half: "cosines" },
-        { table: turned.table, half: "sines" },
-      ]
-    : [NONE, NONE];
-  const context: Word = { size: "context" };
+  const cosines: Word = turned ? { table: turned.table, half: "cosines" } : NONE;
+  const sines: Word = turned ? { table: turned.table, half: "sines" } : NONE;
   return {
     append: {
       kernel: cache === "q8" ? "cacheAppendQ8" : "cacheAppend",
       tail: false,
-      words: [at(k), at(op.v), ...caches, kvHeads, headWidth, context, stride(k.width), ...tables, ...scratch],
+      words: [
+        at(k),
+        at(op.v),
+        keys,
+        values,
+        kvHeads,
+        headWidth,
+        context,
+        stride(k.width),
+        cosines,
+        sines,
+        scratch,
+        size,
+      ],
       reads: [bufferOf(k), bufferOf(op.v)],
       writes: [],
       writesSlot: op.slot,
     },
     play: {
       kernel: cache === "q8" ? "attentionQ8" : "attention",
-      words: [
-        ...[at(op.q), ...caches, at(value), heads, kvHeads, headWidth, context, sightWord(op.shape)],
-        ...scratch,
-        stride(value.width),
-      ],
+      words: [at(op.q), keys, values, at(value), heads, kvHeads, headWidth, context, sight, scratch, size, row],
     },
   };
 }

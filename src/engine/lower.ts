@@ -44,40 +44,31 @@ function placeOf(value: Value): Value {
 
 export function lower(graph: Graph, storage: (parameter: Parameter) => StorageType, cache: CacheType): Instruction[] {
   const instructions: Instruction[] = [];
-  const buffers = new Map<Value, Buffer>();
-  const quantized = new Map<string, Buffer>();
+  const quantized: Record<IntegerForm, Map<Value, Buffer>> = { signed: new Map(), split: new Map() };
   const names = new Map([...graph.outputs].map(([name, value]) => [placeOf(value), name]));
-  /** What reads each value; x + x is there twice. */
-  const readers = new Map<Value, Value[]>();
-  for (const value of graph.values) {
-    for (const x of operands(value.operation)) {
-      const known = readers.get(x);
-      if (known) known.push(value);
-      else readers.set(x, [value]);
-    }
-  }
-  const readersOf = (value: Value): readonly Value[] => readers.get(value) ?? [];
+  /** What reads each value, by its number; x + x is there twice. */
+  const readers = graph.values.map((): readonly Value[] => []);
+  for (const value of graph.values)
+    for (const { id } of operands(value.operation)) readers[id] = readers[id]!.concat(value);
+  const readersOf = (value: Value): readonly Value[] => readers[value.id]!;
 
-  const bufferOf = (of: Value): Buffer => {
-    const value = placeOf(of);
-    let buffer = buffers.get(value);
-    if (!buffer) {
-      const name = names.get(value);
-      const { operation } = value;
-      const lasting = operation.kind === "gradientSum";
-      buffer = {
-        label: `${operation.kind} ${value.id}`,
-        // Gradients lie as f32 weights do, rows padded to whole blocks.
-        rows: lasting && operation.parameter.kind === "matrix" ? padded(operation.parameter.rows) : value.rows,
-        bytesPerRow: oneNumber.has(operation.kind) ? 4 : stride(value.width),
-        ...(operation.kind === "input" && { input: operation.name }),
-        ...(name === undefined ? {} : { output: name }),
-        ...(lasting && { lasting }),
-      };
-      buffers.set(value, buffer);
-    }
-    return buffer;
+  const newBuffer = (value: Value): Buffer => {
+    const name = names.get(value);
+    const { operation } = value;
+    const lasting = operation.kind === "gradientSum";
+    return {
+      // Gradients lie as f32 weights do, rows padded to whole blocks.
+      rows: lasting && operation.parameter.kind === "matrix" ? padded(operation.parameter.rows) : value.rows,
+      bytesPerRow: oneNumber.has(operation.kind) ? 4 : stride(value.width),
+      ...(operation.kind === "input" && { input: operation.name }),
+      ...(name === undefined ? {} : { output: name }),
+      ...(lasting && { lasting }),
+    };
   };
+  /** By the number of the value. */
+  const buffers: Buffer[] = [];
+  for (const value of graph.values) buffers.push(buffers[placeOf(value).id] ?? newBuffer(value));
+  const bufferOf = ({ id }: Value): Buffer => buffers[id]!;
   const emit = (
     value: Value,
     kernel: string,
@@ -108,8 +99,8 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
   const integerBuffer = (x: Value, form: IntegerForm): Buffer => {
     const K = padded(x.width);
     const bytesPerRow = wholeLines((form === "split" ? 2 * K : K) + (K / BLOCK) * HEADER_BYTES);
-    const buffer = { label: `${form} of ${bufferOf(x).label}`, rows: x.rows, bytesPerRow };
-    quantized.set(`${x.id} ${form}`, buffer);
+    const buffer = { rows: x.rows, bytesPerRow };
+    quantized[form].set(x, buffer);
     return buffer;
   };
 
@@ -118,7 +109,7 @@ export function lower(graph: Graph, storage: (parameter: Parameter) => StorageTy
     const form = storageLayouts[type].activations;
     const source = bufferOf(x);
     if (form === "f32") return source;
-    let buffer = quantized.get(`${x.id} ${form}`);
+    let buffer = quantized[form].get(x);
     if (!buffer) {
       buffer = integerBuffer(x, form);
       instructions.push({

@@ -2,7 +2,7 @@
 import { type CacheType, cacheBytes, scratchBytes, TILE } from "./attention-layout.ts";
 import { backwardPanelBytes, backwardScratchBytes } from "./backward/lower.ts";
 import { isBackward } from "./backward/operations.ts";
-import { barriers } from "./barriers.ts";
+import { type Barrier, barriers } from "./barriers.ts";
 import type { Graph } from "./graph.ts";
 import { parametersOf } from "./graph.ts";
 import type { Buffer, Instruction } from "./instruction.ts";
@@ -25,8 +25,7 @@ export interface PlanLimits {
 }
 
 export interface PlannedInstruction extends Instruction {
-  /** Whether threads wait for each other before it, in plays of one row and of many. */
-  readonly barrier: { readonly one: boolean; readonly many: boolean };
+  readonly barrier: Barrier;
   readonly weights?: WeightReuse;
 }
 
@@ -68,9 +67,18 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
     typeof buffer.rows === "number"
       ? buffer.rows
       : Math.max(limits.threads, buffer.rows === "all" ? limits.maxRows : limits.tailRows);
-  const { offsets, bytes, lasting, unshared } = allocate(instructions, (buffer) =>
-    align(rows(buffer) * buffer.bytesPerRow),
-  );
+  const outputs = new Map<string, Buffer>();
+  const inputs = new Map<string, Buffer>();
+  const note = (buffer: Buffer): void => {
+    if (buffer.output !== undefined) outputs.set(buffer.output, buffer);
+    if (buffer.input !== undefined) inputs.set(buffer.input, buffer);
+  };
+  for (const { reads, writes } of instructions) {
+    reads.forEach(note);
+    writes.forEach(note);
+  }
+  const size = (buffer: Buffer): number => rows(buffer) * buffer.bytesPerRow;
+  const { offsets, bytes, lasting, unshared } = allocate(instructions, inputs, outputs, (b) => align(size(b)));
 
   let allCaches = 0;
   const caches = graph.slots.map((shape) => {
@@ -87,25 +95,15 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
     backward ? backwardScratchBytes(limits.maxRows) : 0,
   ]);
 
-  const named = graph.values.flatMap((value) => parametersOf(value.operation)).map((p) => [p.name, p] as const);
-  const parameters = [...new Map(named).values()];
-  const outputs = new Map<string, Buffer>();
-  const inputs = new Map<string, Buffer>();
-  for (const instruction of instructions) {
-    for (const buffer of instruction.writes) if (buffer.output !== undefined) outputs.set(buffer.output, buffer);
-    for (const buffer of instruction.reads) if (buffer.input !== undefined) inputs.set(buffer.input, buffer);
-  }
-  const size = (buffer: Buffer): number => rows(buffer) * buffer.bytesPerRow;
-  const [one, many] = [true, false].map((oneRow) => barriers(instructions, offsets, size, oneRow)) as [
-    boolean[],
-    boolean[],
-  ];
+  const named = new Map<string, Parameter>();
+  for (const p of graph.values.flatMap(({ operation }) => parametersOf(operation))) named.set(p.name, p);
+  const parameters = [...named.values()];
+  const waits = barriers(instructions, offsets, size);
   const reuse = weightReuse(instructions, storage);
-  const planned = instructions.map((instruction, i) => ({
-    ...instruction,
-    barrier: { one: one[i]!, many: many[i]! },
-    ...(reuse.has(i) && { weights: reuse.get(i)! }),
-  }));
+  const planned = instructions.map((instruction, i): PlannedInstruction => {
+    const weights = reuse.get(i);
+    return { ...instruction, barrier: waits[i]!, ...(weights && { weights }) };
+  });
   return {
     limits,
     instructions: planned,
@@ -126,7 +124,7 @@ export function plan(graph: Graph, storage: (parameter: Parameter) => StorageTyp
       panelBytes(parameters, storage, limits.maxRows),
       backward ? align(backwardPanelBytes(limits.maxRows)) : 0,
     ),
-    barriers: one.filter((barrier) => barrier).length + 1,
+    barriers: waits.filter(({ one }) => one).length + 1,
   };
 }
 
@@ -154,49 +152,60 @@ function panelBytes(
  */
 function allocate(
   instructions: readonly Instruction[],
+  inputs: ReadonlyMap<string, Buffer>,
+  outputs: ReadonlyMap<string, Buffer>,
   size: (buffer: Buffer) => number,
 ): { offsets: Map<Buffer, number>; bytes: number; lasting: number; unshared: number } {
   const lastUse = new Map<Buffer, number>();
-  instructions.forEach((instruction, i) => {
-    for (const buffer of [...instruction.reads, ...instruction.writes]) {
-      lastUse.set(buffer, buffer.output === undefined ? i : Number.POSITIVE_INFINITY);
-    }
-  });
-  for (const { writes } of instructions) {
-    const last = Math.max(...writes.map((buffer) => lastUse.get(buffer)!));
-    for (const buffer of writes) lastUse.set(buffer, Math.max(last, lastUse.get(buffer)!));
+  for (const buffer of outputs.values()) lastUse.set(buffer, instructions.length);
+  // From the end: the first use that is met is the last.
+  for (let i = instructions.length - 1; i >= 0; i--) {
+    const { reads, writes } = instructions[i]!;
+    const use = (buffer: Buffer): number => {
+      const last = lastUse.get(buffer) ?? i;
+      lastUse.set(buffer, last);
+      return last;
+    };
+    reads.forEach(use);
+    const last = Math.max(...writes.map(use));
+    for (const buffer of writes) lastUse.set(buffer, last);
   }
-  // Inputs are there before the first instruction.
-  const inputs = new Set(instructions.flatMap(({ reads }) => reads.filter(({ input }) => input !== undefined)));
   const offsets = new Map<Buffer, number>();
+  const kept = new Set<Buffer>();
   /** In order of `begin`. */
   const live: { begin: number; end: number; until: number; buffer: Buffer }[] = [];
+  const endBefore = (index: number): number => (index === 0 ? 0 : live[index - 1]!.end);
   let bytes = 0;
   let unshared = 0;
-  instructions.forEach((instruction, i) => {
-    for (const buffer of i === 0 ? [...inputs, ...instruction.writes] : instruction.writes) {
-      if (offsets.has(buffer) || buffer.lasting) continue;
-      const length = size(buffer);
-      unshared += length;
-      for (let j = live.length - 1; j >= 0; j--) if (live[j]!.until + 1 < i) live.splice(j, 1);
-      const heir = live.findIndex(
-        (region) =>
-          region.buffer === instruction.inPlaceOf && region.until === i && region.end - region.begin === length,
-      );
-      let begin = 0;
-      let at = heir;
-      if (heir >= 0) begin = live[heir]!.begin;
-      else {
-        for (at = 0; at < live.length && begin + length > live[at]!.begin; at++) begin = Math.max(begin, live[at]!.end);
-      }
-      live.splice(at, heir >= 0 ? 1 : 0, { begin, end: begin + length, until: lastUse.get(buffer)!, buffer });
-      offsets.set(buffer, begin);
-      bytes = Math.max(bytes, begin + length);
+  const place = (buffer: Buffer, i: number, inPlaceOf?: Buffer): void => {
+    if (buffer.lasting) kept.add(buffer);
+    if (buffer.lasting || offsets.has(buffer)) return;
+    const length = size(buffer);
+    unshared += length;
+    const until = lastUse.get(buffer)!;
+    const heir =
+      inPlaceOf &&
+      live.find((region) => region.buffer === inPlaceOf && region.until === i && region.end - region.begin === length);
+    if (heir) {
+      Object.assign(heir, { buffer, until });
+      offsets.set(buffer, heir.begin);
+      return;
     }
+    const gap = live.findIndex((region, j) => region.begin - endBefore(j) >= length);
+    const at = gap < 0 ? live.length : gap;
+    const begin = endBefore(at);
+    live.splice(at, 0, { begin, end: begin + length, until, buffer });
+    offsets.set(buffer, begin);
+    bytes = Math.max(bytes, begin + length);
+  };
+  // Inputs are there before the first instruction.
+  for (const buffer of inputs.values()) place(buffer, 0);
+  instructions.forEach(({ writes, inPlaceOf }, i) => {
+    for (let j = live.length - 1; j >= 0; j--) if (live[j]!.until + 1 < i) live.splice(j, 1);
+    for (const buffer of writes) place(buffer, i, inPlaceOf);
   });
   let lasting = 0;
-  for (const buffer of instructions.flatMap(({ writes }) => writes)) {
-    if (!buffer.lasting || offsets.has(buffer)) continue;
+  for (const buffer of kept) {
     offsets.set(buffer, bytes + lasting);
     lasting += size(buffer);
   }

@@ -15,44 +15,58 @@ import type { ModelConfig } from "./config.ts";
 import { countedBy, type Family, present } from "./family.ts";
 import { recurrenceParameters } from "./recurrence.ts";
 
-function blockParameters(c: ModelConfig, block: number) {
-  const { hiddenSize: D, ffnSize: F, heads, kvHeads, headWidth } = c;
+/** What parameters of half a block are made by. */
+function half(block: number, half: "attention" | "ffn") {
   const at = (name: string) => `model.layers.${block}.${name}`;
-  const matrix = (half: "attention" | "ffn", name: string, rows: number, columns: number): Parameter => ({
-    name: at(`${name}.weight`),
-    kind: "matrix",
-    rows,
-    columns,
-    part: half,
-    block,
-    half,
-  });
-  const vector = (half: "attention" | "ffn", name: string, columns: number, part: Parameter["part"] = "norm") =>
+  const vector = (name: string, columns: number, part: Parameter["part"] = "norm") =>
     ({ name: at(name), kind: "vector", rows: 1, columns, part, block, half }) satisfies Parameter;
-  const bias = (wanted: boolean, half: "attention" | "ffn", name: string, columns: number) =>
-    wanted ? vector(half, `${name}.bias`, columns, half) : undefined;
-  const gated = c.feedForward === "swiglu";
-  const qkNorm = (name: string) => (c.queryKeyNorm ? vector("attention", name, headWidth) : undefined);
-
   return {
-    attentionNorm: vector("attention", "input_layernorm.weight", D),
-    q: matrix("attention", "self_attn.q_proj", heads * headWidth, D), // [H·d, D]
-    qBias: bias(c.bias.qkv, "attention", "self_attn.q_proj", heads * headWidth),
+    vector,
+    matrix: (name: string, rows: number, columns: number): Parameter => ({
+      name: at(`${name}.weight`),
+      kind: "matrix",
+      rows,
+      columns,
+      part: half,
+      block,
+      half,
+    }),
+    bias: (wanted: boolean, name: string, columns: number) =>
+      wanted ? vector(`${name}.bias`, columns, half) : undefined,
+  };
+}
+
+function attentionParameters(c: ModelConfig, block: number) {
+  const { hiddenSize: D, heads, kvHeads, headWidth } = c;
+  const { vector, matrix, bias } = half(block, "attention");
+  const qkNorm = (name: string) => (c.queryKeyNorm ? vector(name, headWidth) : undefined);
+  return {
+    norm: vector("input_layernorm.weight", D),
+    q: matrix("self_attn.q_proj", heads * headWidth, D), // [H·d, D]
+    qBias: bias(c.bias.qkv, "self_attn.q_proj", heads * headWidth),
     qNorm: qkNorm("self_attn.q_norm.weight"),
-    k: matrix("attention", "self_attn.k_proj", kvHeads * headWidth, D), // [Hkv·d, D]
-    kBias: bias(c.bias.qkv, "attention", "self_attn.k_proj", kvHeads * headWidth),
+    k: matrix("self_attn.k_proj", kvHeads * headWidth, D), // [Hkv·d, D]
+    kBias: bias(c.bias.qkv, "self_attn.k_proj", kvHeads * headWidth),
     kNorm: qkNorm("self_attn.k_norm.weight"),
-    v: matrix("attention", "self_attn.v_proj", kvHeads * headWidth, D), // [Hkv·d, D]
-    vBias: bias(c.bias.qkv, "attention", "self_attn.v_proj", kvHeads * headWidth),
-    o: matrix("attention", "self_attn.o_proj", D, heads * headWidth), // [D, H·d]
-    oBias: bias(c.bias.output, "attention", "self_attn.o_proj", D),
-    ffnNorm: vector("ffn", "post_attention_layernorm.weight", D),
-    gate: gated ? matrix("ffn", "mlp.gate_proj", F, D) : undefined, // [F, D]
-    gateBias: bias(gated && c.bias.ffn, "ffn", "mlp.gate_proj", F),
-    up: matrix("ffn", "mlp.up_proj", F, D), // [F, D]
-    upBias: bias(c.bias.ffn, "ffn", "mlp.up_proj", F),
-    down: matrix("ffn", "mlp.down_proj", D, F), // [D, F]
-    downBias: bias(c.bias.ffn, "ffn", "mlp.down_proj", D),
+    v: matrix("self_attn.v_proj", kvHeads * headWidth, D), // [Hkv·d, D]
+    vBias: bias(c.bias.qkv, "self_attn.v_proj", kvHeads * headWidth),
+    o: matrix("self_attn.o_proj", D, heads * headWidth), // [D, H·d]
+    oBias: bias(c.bias.output, "self_attn.o_proj", D),
+  };
+}
+
+function ffnParameters(c: ModelConfig, block: number) {
+  const { hiddenSize: D, ffnSize: F } = c;
+  const { vector, matrix, bias } = half(block, "ffn");
+  const gated = c.feedForward === "swiglu";
+  return {
+    norm: vector("post_attention_layernorm.weight", D),
+    gate: gated ? matrix("mlp.gate_proj", F, D) : undefined, // [F, D]
+    gateBias: bias(gated && c.bias.ffn, "mlp.gate_proj", F),
+    up: matrix("mlp.up_proj", F, D), // [F, D]
+    upBias: bias(c.bias.ffn, "mlp.up_proj", F),
+    down: matrix("mlp.down_proj", D, F), // [D, F]
+    downBias: bias(c.bias.ffn, "mlp.down_proj", D),
   };
 }
 
@@ -66,14 +80,14 @@ function outerParameters(c: ModelConfig) {
 
 export const llama: Family = {
   outer: (c) => [...present(outerParameters(c)), ...recurrenceParameters(c)],
-  block: (c, block) => present(blockParameters(c, block)),
+  block: (c, block) => [...present(attentionParameters(c, block)), ...present(ffnParameters(c, block))],
 
   embed: (g, c) => g.embed(outerParameters(c).embedding),
 
   attention(g, x, c, block, table) {
-    const p = blockParameters(c, block);
+    const p = attentionParameters(c, block);
     const window = c.windows[block];
-    const n = g.rmsNorm(x, p.attentionNorm, c.normEpsilon);
+    const n = g.rmsNorm(x, p.norm, c.normEpsilon);
     let q = g.linear(n, p.q, p.qBias);
     let k = g.linear(n, p.k, p.kBias);
     const v = g.linear(n, p.v, p.vBias);
@@ -87,8 +101,8 @@ export const llama: Family = {
   },
 
   ffn(g, x, c, block) {
-    const p = blockParameters(c, block);
-    const n = g.rmsNorm(x, p.ffnNorm, c.normEpsilon);
+    const p = ffnParameters(c, block);
+    const n = g.rmsNorm(x, p.norm, c.normEpsilon);
     const up = (): Value => g.linear(n, p.up, p.upBias);
     const h = p.gate ? g.swiglu(g.linear(n, p.gate, p.gateBias), up()) : activate(g, up(), c.feedForward);
     return g.add(x, g.linear(h, p.down, p.downBias));
