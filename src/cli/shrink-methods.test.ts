@@ -35,6 +35,7 @@ const ways: readonly (readonly [method: string, words: readonly string[]])[] = [
   ["taylor", ["--params", "0.8", "--what", "width", "--kv-heads", "1"]],
   ["replace", ["--drop", "1", "--updates", "3"]],
   ["replace", ["--drop", "1", "--updates", "3", "--unrolled"]],
+  ["vocabulary", ["--params", "0.99"]],
   ["auto", ["--params", "0.8"]],
 ];
 
