@@ -77,6 +77,11 @@ describe("shrink --by vocabulary", () => {
     );
   });
 
+  it("refuses a share of all", async () => {
+    const { code, err } = await shrink("--params", "1", "--text", text, "-o", join(folder, "no"));
+    expect([code, err]).toEqual([2, expect.stringContaining("no token has to go")]);
+  });
+
   it("refuses steps to drop, and a model that predicts no next token", async () => {
     const steps = await shrink("--drop", "1", "--text", text, "-o", join(folder, "no"));
     expect([steps.code, steps.err]).toEqual([2, expect.stringContaining("--drop does not go with --by vocabulary")]);

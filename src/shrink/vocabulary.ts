@@ -59,6 +59,8 @@ export async function keepTokens(model: Model, text: readonly number[], size: nu
 /** As many as `amount` has room for, in whole rows of memory. Throws `params-share`. */
 function tokensOf(amount: Amount, all: number, least: number, parameters: (tokens: number) => number): number {
   const share = amount.kind === "params" ? amount.share : 0;
+  if (share >= 1)
+    throw inputError("params-share", "all of the parameters may stay, so no token has to go", "Give a share below 1.");
   const room = share * parameters(all) - parameters(0);
   const size = Math.floor(room / (parameters(1) - parameters(0)));
   if (size >= least) return Math.max(least, size - (size % ROWS));

@@ -24,7 +24,7 @@ export interface VocabularyChoice {
   readonly vocabulary: Extract<VocabularySource, { kind: "huggingface" }>;
 }
 
-/** Tokens of `tokenizer` that may go, with as many ids as it needs without them. */
+/** How small the vocabulary of `tokenizer` can be, and smaller ones. */
 export function smallerVocabulary(tokenizer: Pick<Tokenizer, "files">): {
   /** Tokens that no choice leaves out. */
   readonly least: number;
