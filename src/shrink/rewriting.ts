@@ -80,10 +80,11 @@ const vocabulary: Rewrite = ({ context: { model }, text }) => {
   const { config, steps } = model;
   const step = ROWS * Math.ceil(config.vocabSize / 64 / ROWS);
   if (!model.tokenizer) return "the model has no tokenizer";
-  const most = config.vocabSize - smallerVocabulary(model.tokenizer).least;
+  const smaller = smallerVocabulary(model.tokenizer);
+  const most = config.vocabSize - smaller.least;
   if (most < step) return "hardly a token is a merge of others";
   const made = once(async (count) => {
-    return told(vocabularyMethod.name, {}, await keepTokens(model, text.tokens, config.vocabSize - count));
+    return told(vocabularyMethod.name, {}, await keepTokens(model, text.tokens, smaller, config.vocabSize - count));
   });
   return {
     of: config.vocabSize,

@@ -8,7 +8,7 @@ import { refuseEncoder } from "../model/session.ts";
 import { withTokens } from "../model/smaller-vocabulary.ts";
 import type { Model } from "../refrain.ts";
 import { formatCount, formatPercent } from "../report/format.ts";
-import { smallerVocabulary } from "../text/smaller-vocabulary.ts";
+import { type SmallerVocabulary, smallerVocabulary } from "../text/smaller-vocabulary.ts";
 import { openTokenizer } from "../text/tokenizer.ts";
 import type { Amount } from "./amount.ts";
 import { defineMethod, type Shrunk } from "./method.ts";
@@ -26,19 +26,25 @@ export const vocabularyMethod = defineMethod({
   run: async ({ model, amount, calibration }) => {
     const { config, steps } = model;
     if (config.bidirectional) throw refuseEncoder(model.name);
-    const { least } = smallerVocabulary(model.needTokenizer());
+    const smaller = smallerVocabulary(model.needTokenizer());
     const parameters = (vocabSize: number) => modelCost({ ...config, vocabSize }, steps).uniqueParameters;
-    return keepTokens(model, calibration!.tokens, tokensOf(amount!, config.vocabSize, least, parameters));
+    const size = tokensOf(amount!, config.vocabSize, smaller.least, parameters);
+    return keepTokens(model, calibration!.tokens, smaller, size);
   },
 });
 
-/** At most `size` tokens stay: those that `text`, of the model's tokens, has most often. */
-export async function keepTokens(model: Model, text: readonly number[], size: number): Promise<Shrunk> {
+/** At most `size` tokens of the model's vocabulary stay: those that `text`, in these tokens, has most often. */
+export async function keepTokens(
+  model: Model,
+  text: readonly number[],
+  { choose }: SmallerVocabulary,
+  size: number,
+): Promise<Shrunk> {
   const { config, steps } = model;
   const tokenizer = model.needTokenizer();
   const counts = new Map<number, number>();
   for (const token of text) counts.set(token, (counts.get(token) ?? 0) + 1);
-  const choice = smallerVocabulary(tokenizer).choose(counts, size);
+  const choice = choose(counts, size);
   const { kept, vocabulary } = choice;
   const unseen = kept.filter((id) => !counts.has(id)).length;
   const covered = kept.reduce((sum, id) => sum + (counts.get(id) ?? 0), 0) / text.length;

@@ -24,13 +24,16 @@ export interface VocabularyChoice {
   readonly vocabulary: Extract<VocabularySource, { kind: "huggingface" }>;
 }
 
-/** How small the vocabulary of `tokenizer` can be, and smaller ones. */
-export function smallerVocabulary(tokenizer: Pick<Tokenizer, "files">): {
+/** The smaller vocabularies of one tokenizer. */
+export interface SmallerVocabulary {
   /** Tokens that no choice leaves out. */
   readonly least: number;
   /** At most `size` tokens, at least `least`; `counts`: how often each token stands in a text. */
   readonly choose: (counts: ReadonlyMap<number, number>, size: number) => VocabularyChoice;
-} {
+}
+
+/** Reads the tokenizer's files once, for as many choices as are wanted. */
+export function smallerVocabulary(tokenizer: Pick<Tokenizer, "files">): SmallerVocabulary {
   const files = tokenizer.files();
   const parts = readTokenizerJson(JSON.parse(files["tokenizer.json"]) as JsonObject);
   const config = JSON.parse(files["tokenizer_config.json"]) as JsonObject;
