@@ -33,6 +33,7 @@ const ways: readonly (readonly [method: string, words: readonly string[]])[] = [
   ["taylor", ["--drop", "1", "--importance", "weights"]],
   ["taylor", ["--params", "0.9", "--what", "width"]],
   ["taylor", ["--params", "0.8", "--what", "width", "--kv-heads", "1"]],
+  ["surgeon", ["--params", "0.9"]],
   ["replace", ["--drop", "1", "--updates", "3"]],
   ["replace", ["--drop", "1", "--updates", "3", "--unrolled"]],
   ["vocabulary", ["--params", "0.99"]],
@@ -87,6 +88,8 @@ it.each<[string, readonly string[], string | RegExp]>([
     "cannot keep 9 of 2",
   ],
   ["taylor's layers below one", ["--by", "taylor", "--drop", "3"], "cannot drop 3 of the 3 steps"],
+  ["a width below what surgeon can reach", ["--by", "surgeon", "--params", "0.1"], "what narrower blocks can reach"],
+  ["all of the parameters", ["--by", "surgeon", "--params", "1"], "no hidden channel has to go"],
   ["to replace all layers by none", ["--by", "replace", "--drop", "3"], "cannot drop 3 of the 3 steps"],
   ["to merge all layers into none", ["--by", "collapse", "--drop", "3"], "cannot drop 3 of the 3 steps"],
   [

@@ -43,6 +43,41 @@ describe("a model played step by step", () => {
     }
   });
 
+  it("has the normal equations of the matrix that a half writes by", async () => {
+    const model = await load(fixturePath("models/llama-gqa"), { weights: "f32", threads: 2 });
+    try {
+      const width = model.config.hiddenSize;
+      const player = model.stepwise(100);
+      const texts = [1, 2, 3].map((k) => text(model, 100).map((token) => (k * token + k) % model.config.vocabSize));
+      const states = texts.map((tokens) => player.embed(tokens));
+      const half = { block: 0, part: "ffn" } as const;
+      const left = player.step(half, states);
+      const none = player.normalEquations(half, states, left);
+      expect(Math.max(...none.cross.map(Math.abs))).toBeLessThan(1e-4);
+      // What the half adds is W z: so W (Σ w z zᵀ) is Σ w (W z) zᵀ, which is what is missing of twice the addition.
+      const twice = left.map((y, s) => y.map((value, i) => 2 * value - states[s]![i]!));
+      const { weight, gram, cross } = player.normalEquations(half, states, twice);
+      const n = weight.columns;
+      const w = model.memory.store.read(weight);
+      expect(weight.name).toBe("model.layers.0.mlp.down_proj.weight");
+      expect([gram.length, cross.length]).toEqual([n * n, width * n]);
+      const largest = Math.max(...cross.map(Math.abs));
+      for (let row = 0; row < width; row++) {
+        for (let column = 0; column < n; column++) {
+          let sum = 0;
+          for (let k = 0; k < n; k++) sum += w[row * n + k]! * gram[k * n + column]!;
+          expect(Math.abs(sum - cross[row * n + column]!)).toBeLessThan(1e-3 * largest);
+        }
+      }
+      // Rows weigh as the squares of what is wanted there.
+      const larger = twice.map((y) => y.map((value) => 2 * value));
+      const weighed = player.normalEquations(half, states, larger).gram;
+      for (const [i, value] of weighed.entries()) expect(value).toBeCloseTo(gram[i]! / 4, 3);
+    } finally {
+      await model.dispose();
+    }
+  });
+
   it("reads no more than the model can", async () => {
     const model = await load(fixturePath("models/llama-gqa"), { threads: 1 });
     expect(() => model.stepwise(1 << 20)).toThrow(expect.objectContaining({ code: "context" }));

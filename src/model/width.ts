@@ -50,6 +50,10 @@ export function unitsOf(parameter: Parameter, config: ModelConfig): Units | unde
   return { kind, axis, of: (index) => Math.floor((index % whole) / each) };
 }
 
+/** Whether a matrix reads a half's units and writes to the residual stream. */
+export const writesResidual = (parameter: Parameter, config: ModelConfig): boolean =>
+  parameter.kind === "matrix" && unitsOf(parameter, config)?.axis === "columns";
+
 /** Throws `width` where the model has no config for other numbers of heads. */
 export function narrow(checkpoint: Checkpoint, config: ModelConfig, kept: Kept): EditedCheckpoint {
   const tensors = new Map<string, ComputedTensor>();

@@ -18,7 +18,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { familyOf } from "../model/families.ts";
 import { ropeTable } from "../model/rope.ts";
 import { trainingNetwork } from "../model/training-network.ts";
-import { unitsOf } from "../model/width.ts";
+import { unitsOf, writesResidual } from "../model/width.ts";
 import type { OnProgress } from "../progress.ts";
 import type { Model } from "../refrain.ts";
 import { yieldToEvents } from "../yield.ts";
@@ -81,7 +81,7 @@ async function ofBlocks(
   const { config, steps } = model;
   const table = ropeTable(config.rope, config.headWidth, window);
   const wanted = (p: Parameter) =>
-    p.block !== undefined && blocks.has(p.block) && (by === "weights" || carries(p, config));
+    p.block !== undefined && blocks.has(p.block) && (by === "weights" || writesResidual(p, config));
   const { graph, trained } = trainingNetwork(config, steps, { table, trained: wanted, recompute: true });
   const sequences = Math.max(1, Math.min(windows, Math.floor(BATCH / window)));
   const rows = sequences * window;
@@ -114,11 +114,6 @@ async function ofBlocks(
   } finally {
     program.dispose();
   }
-}
-
-/** The matrices that read a block's units and write to the residual stream. */
-function carries(parameter: Parameter, config: ModelConfig): boolean {
-  return parameter.kind === "matrix" && unitsOf(parameter, config)?.axis === "columns";
 }
 
 /** From weights and gradients of a block's parameters, row-major, to what stands in the header. */

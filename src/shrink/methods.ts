@@ -7,6 +7,7 @@ import { growMethod } from "./grow.ts";
 import type { Method } from "./method.ts";
 import { perplexity } from "./perplexity.ts";
 import { replaceMethod } from "./replace.ts";
+import { surgeonMethod } from "./surgeon.ts";
 import { taylorMethod } from "./taylor.ts";
 import { tieMethod } from "./tie.ts";
 import { vocabularyMethod } from "./vocabulary.ts";
@@ -20,6 +21,7 @@ export const methods: readonly Method[] = [
   tieMethod,
   growMethod,
   taylorMethod,
+  surgeonMethod,
   replaceMethod,
   vocabularyMethod,
   autoMethod,

@@ -54,13 +54,13 @@ async function ways(of: Model, which: Rewriting = "all", given: Partial<MethodCo
 /** All but the function that edits the weights. */
 const told = ({ edit: _, ...rest }: Shrunk) => rest;
 
-const edits = ["width", "taylor", "collapse", "replace"];
+const edits = ["width", "taylor", "collapse", "surgeon", "replace"];
 const characters = { way: "vocabulary", why: "hardly a token is a merge of others" };
 
 describe("the ways that change weights", () => {
   it("are named, and known by what they cost, before anything is made", async () => {
     expect((await ways(model, "none")).ways).toEqual([]);
-    expect((await ways(model, "untrained")).ways.map(({ name }) => name)).toEqual(["width", "taylor", "collapse"]);
+    expect((await ways(model, "untrained")).ways.map(({ name }) => name)).toEqual(edits.slice(0, 4));
     const { ways: all, leftOut } = await ways(model);
     // The vocabulary of this one is characters.
     expect(leftOut).toEqual([characters]);
@@ -68,43 +68,41 @@ describe("the ways that change weights", () => {
       { name: "width", of: 88, counts: [24, 56], dear: false },
       { name: "taylor", of: 3, counts: [1], dear: false },
       { name: "collapse", of: 3, counts: [1], dear: false },
+      { name: "surgeon", of: 88, counts: [24, 56], dear: true },
       { name: "replace", of: 3, counts: [1], dear: true },
     ]);
   });
 
-  it.each(["width", "taylor", "collapse", "replace"])(
-    "%s: what was judged is what is written, at the price that was told",
-    async (name) => {
-      const { ways: all } = await ways(model);
-      const { by, counts } = all.find((one) => one.name === name)!;
-      const smaller = by(counts[0]!);
-      const made = await smaller.make!();
-      expect(made.record).toMatchObject({ method: name === "width" ? "taylor" : name });
-      const written = join(parent, name);
-      const edited = await carryOut(model, made, {});
-      await edited.save(written);
-      const { config, steps } = edited;
-      expect(modelCost(smaller.config ?? model.config, smaller.steps)).toEqual(modelCost(config, steps));
-      await edited.dispose();
+  it.each(edits)("%s: what was judged is what is written, at the price that was told", async (name) => {
+    const { ways: all } = await ways(model);
+    const { by, counts } = all.find((one) => one.name === name)!;
+    const smaller = by(counts[0]!);
+    const made = await smaller.make!();
+    expect(made.record).toMatchObject({ method: name === "width" ? "taylor" : name });
+    const written = join(parent, name);
+    const edited = await carryOut(model, made, {});
+    await edited.save(written);
+    const { config, steps } = edited;
+    expect(modelCost(smaller.config ?? model.config, smaller.steps)).toEqual(modelCost(config, steps));
+    await edited.dispose();
 
-      const judge = text.tokens.slice(0, 3 * window);
-      const candidate = (weights: "q8" | "q4"): Candidate => ({
-        ...smaller,
-        way: name,
-        count: 1,
-        schedule: "",
-        weights,
-      });
-      const both = [candidate("q8"), candidate("q4")];
-      const judged = await tryCandidates(context(model), both, judge, window);
-      for (const one of both) {
-        const opened = await load(written, { weights: one.weights, threads: 1 });
-        const { meanLoss } = await perplexity(opened.session({ output: "loss" }), judge, { window, stride: window });
-        expect(judged.get(keyOf(one))).toEqual({ loss: meanLoss, schedule: printSteps(made.steps) });
-        await opened.dispose();
-      }
-    },
-  );
+    const judge = text.tokens.slice(0, 3 * window);
+    const candidate = (weights: "q8" | "q4"): Candidate => ({
+      ...smaller,
+      way: name,
+      count: 1,
+      schedule: "",
+      weights,
+    });
+    const both = [candidate("q8"), candidate("q4")];
+    const judged = await tryCandidates(context(model), both, judge, window);
+    for (const one of both) {
+      const opened = await load(written, { weights: one.weights, threads: 1 });
+      const { meanLoss } = await perplexity(opened.session({ output: "loss" }), judge, { window, stride: window });
+      expect(judged.get(keyOf(one))).toEqual({ loss: meanLoss, schedule: printSteps(made.steps) });
+      await opened.dispose();
+    }
+  });
 
   it("are made once, and say what they do", async () => {
     const labels = new Set<string>();
@@ -113,19 +111,24 @@ describe("the ways that change weights", () => {
       const made = await by(1).make!();
       expect(await by(1).make!()).toBe(made);
     }
-    expect([...labels]).toEqual(["taylor: gradients", "collapse (1): merging layers", "replace (1): training a layer"]);
+    expect([...labels]).toEqual([
+      "taylor: gradients",
+      "collapse (1): merging layers",
+      "surgeon (1): solving layers",
+      "replace (1): training a layer",
+    ]);
   });
 
   it.each<[string, string, readonly string[]]>([
-    ["halves", "a0 f0 1", ["it ranks layers", "it merges layers", "no run of whole layers"]],
-    ["shared blocks", "0-1 0-1", ["it ranks layers", "plays shared blocks"]],
+    ["halves", "a0 f0 1", ["it ranks layers", "it merges layers", "it solves layers", "no run of whole layers"]],
+    ["shared blocks", "0-1 0-1", ["it ranks layers", "it merges layers", "it solves layers"]],
     ["one layer", "1", ["there is one layer", "fewer than three layers", "no run of whole layers"]],
   ])("are left out of a model of %s that cannot have them, with a reason", async (_, schedule, reasons) => {
     const of = model.withSchedule(schedule);
     const { ways: some, leftOut } = await ways(of);
     const why = leftOut.filter(({ way }) => way !== "vocabulary").map((one) => one.why);
     expect(why).toEqual(reasons.map((reason) => expect.stringContaining(reason)));
-    expect(some).toHaveLength(4 - reasons.length);
+    expect(some).toHaveLength(edits.length - reasons.length);
     await of.dispose();
   });
 
@@ -135,7 +138,9 @@ describe("the ways that change weights", () => {
     const measured = await observeModel(model, text.tokens, { window, windows });
     const { ways: none, leftOut } = waysToRewrite("all", context(looping), text, measured);
     expect(none).toEqual([]);
-    expect(leftOut.map(({ why }) => why)).toEqual(Array(5).fill(expect.stringContaining("more than its blocks")));
+    expect(leftOut.map(({ why }) => why)).toEqual(
+      Array(edits.length + 1).fill(expect.stringContaining("more than its blocks")),
+    );
     expect((await ways(model, "all", {}, 1)).leftOut).toEqual([
       characters,
       { way: "replace", why: expect.stringContaining("one window of text") },
@@ -213,14 +218,14 @@ describe("a search among them", () => {
     const found = await search(budget, { of });
     const { edit, steps, dropped, record, notes, scores } = found;
     expect({ steps, dropped }).toEqual({ steps: of.steps, dropped: [] });
-    expect(record).toMatchObject({ edit: { method: "taylor", options: { what: "width" } } });
-    expect(notes[0]).toMatch(/The best is width \(\d+\) with weights in/);
-    expect(notes.join(" ")).toMatch(/Every block keeps 4 of 4 heads and \d+ of 88 hidden channels/);
+    expect(record).toMatchObject({ edit: { method: "surgeon" } });
+    expect(notes[0]).toMatch(/The best is surgeon \(\d+\) with weights in/);
+    expect(notes.join(" ")).toMatch(/Every block keeps \d+ of 88 hidden channels/);
     expect(notes.join(" ")).toContain("Not tried: collapse, because there are fewer than three layers.");
     const narrower = await of.edited(edit!, printSteps(steps));
     const share = modelCost(narrower.config, steps).uniqueParameters / modelCost(of.config, of.steps).uniqueParameters;
     expect(share).toBeLessThanOrEqual(budget.kind === "params" ? budget.share : 0);
-    const best = (scores as unknown as Tried[]).find(({ withinBudget, way }) => withinBudget && way === "width");
+    const best = (scores as unknown as Tried[]).find(({ withinBudget, way }) => withinBudget && way === "surgeon");
     expect(best?.parameters).toBe(modelCost(narrower.config, steps).uniqueParameters);
     await narrower.dispose();
 
@@ -255,11 +260,12 @@ describe("a search among them", () => {
     }
     expect(ofWay("replace")[0]!.schedule).toMatch(/^(3 2|0 3)$/);
     const plain = tried.length - edits.flatMap(ofWay).length;
-    // Nothing that changed weights won here.
+    // What won is made again.
+    expect(whole.record).toMatchObject({ edit: { method: "surgeon" } });
     for (const [stop, made] of [
-      [plain + 1, ["taylor:", "collapse", "replace"]],
-      [tried.length - 2, ["replace"]],
-      [tried.length - 1, []],
+      [plain + 1, ["taylor:", "collapse", "surgeon", "replace"]],
+      [tried.length - 2, ["replace", "surgeon"]],
+      [tried.length - 1, ["surgeon"]],
     ] as const) {
       const journal = memoryJournal();
       await expect(search(budget, { journal: dyingJournal(journal, stop) })).rejects.toThrow("killed");
@@ -277,7 +283,7 @@ describe("a search among them", () => {
 it.each(["models/gpt2", "models/mistral", "models/qwen3"])("%s has all of them", async (name) => {
   const of = await load(fixturePath(name), { threads: 1 });
   const { ways: all } = await ways(of);
-  expect(all).toHaveLength(of.steps.length > 2 ? 4 : 3);
+  expect(all).toHaveLength(edits.length - (of.steps.length > 2 ? 0 : 1));
   for (const { by, counts } of all) {
     const smaller = by(counts[0]!);
     const edited = await carryOut(of, await smaller.make!(), {});

@@ -1,9 +1,10 @@
 /**
  * The ways to make a model smaller that change weights or need gradients, for a search: fewer tokens (vocabulary.ts), fewer layers
- * or narrower feed-forwards (taylor.ts), merged layers (collapse.ts), a trained layer in place of several (replace.ts). What each
+ * or narrower feed-forwards (taylor.ts, surgeon.ts), merged layers (collapse.ts), a trained layer in place of several (replace.ts). What each
  * would cost is known before it is made.
  */
 import type { Similarity } from "../measure/similarity.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { printSteps } from "../schedule/print.ts";
 import type { Steps } from "../schedule/schedule.ts";
 import { smallerVocabulary } from "../text/smaller-vocabulary.ts";
@@ -15,6 +16,7 @@ import type { Calibration, Json, MethodContext, Shrunk } from "./method.ts";
 import { defaultValues } from "./method-options.ts";
 import { chooseRun, isOfBlocks, replaceMethod, replaceRun, usualTraining } from "./replace.ts";
 import { withBlockLike } from "./replacement.ts";
+import { areLayers, narrowed, surgeonMethod } from "./surgeon.ts";
 import { channelCounts, narrower, shallower, taylorMethod } from "./taylor.ts";
 import { keepTokens, ROWS, vocabularyMethod } from "./vocabulary.ts";
 
@@ -24,6 +26,9 @@ export type Rewriting = (typeof rewritings)[number];
 
 /** Steps of the optimizer for one layer: minutes for a model of a hundred million parameters. */
 const UPDATES = 200;
+
+/** Windows that layers are solved by: minutes, too. */
+const SOLVED = 128;
 
 export interface LeftOut {
   readonly way: string;
@@ -56,7 +61,7 @@ export function waysToRewrite(
   text: Calibration,
   measured: Similarity,
 ): WaysToRewrite {
-  const untrained: Readonly<Record<string, Rewrite>> = { vocabulary, width, taylor, collapse };
+  const untrained: Readonly<Record<string, Rewrite>> = { vocabulary, width, taylor, collapse, surgeon };
   const all: Readonly<Record<string, Rewrite>> = { all: { ...untrained, replace }, untrained, none: {} }[which];
   const { config } = context.model;
   const whole = config.relaxed || config.recurrence;
@@ -108,16 +113,22 @@ const width: Rewrite = ({ context: { model }, importance }) => {
     const left = { kvHeads: config.kvHeads, channels: config.ffnSize - count };
     return told(taylorMethod.name, options, narrower(config, steps, await importance(), left));
   });
-  return {
-    of: config.ffnSize,
-    counts: left.map((channels) => config.ffnSize - channels).slice(1),
-    by: (count) => ({
-      steps,
-      dropped: [],
-      config: { ...config, ffnSize: config.ffnSize - count },
-      make: () => made(count),
-    }),
-  };
+  return fewerChannels(config, steps, left, made);
+};
+
+/** By hidden channels, and what is left is solved for. */
+const surgeon: Rewrite = ({ context, text }) => {
+  const { model } = context;
+  const { config, steps } = model;
+  if (!areLayers(steps)) return `it solves layers, and "${printSteps(steps)}" plays shared blocks or halves`;
+  const left = channelCounts(config.ffnSize);
+  if (left.length === 1) return `there are only ${config.ffnSize} hidden channels`;
+  const windows = rewindowed(text, { window: surgeonMethod.calibration!.window, windows: SOLVED });
+  const made = once(async (count) => {
+    const options = { channels: config.ffnSize - count, ...reporting(context, `surgeon (${count})`) };
+    return told(surgeonMethod.name, {}, await narrowed(model, windows, options));
+  });
+  return { ...fewerChannels(config, steps, left, made), dear: true };
 };
 
 /** By layers that go, at most half of them: those whose weights the loss depends on least. */
@@ -179,14 +190,26 @@ const replace: Rewrite = ({ context, text, measured }) => {
   return { of: steps.length, counts, by, dear: true };
 };
 
-/** Each step plays a whole block of its own. */
-const areLayers = (steps: Steps): boolean =>
-  new Set(steps.map(({ block }) => block)).size === steps.length && steps.every(({ part }) => part === "block");
-
 /** Which layers go is not known yet; all cost the same. */
 const fewerLayers =
   (steps: Steps, made: (count: number) => Promise<Shrunk>) =>
   (count: number): Smaller => ({ steps: steps.slice(count), dropped: [], make: () => made(count) });
+
+const fewerChannels = (
+  config: ModelConfig,
+  steps: Steps,
+  left: readonly number[],
+  made: (count: number) => Promise<Shrunk>,
+): Omit<Way, "name"> => ({
+  of: config.ffnSize,
+  counts: left.map((channels) => config.ffnSize - channels).slice(1),
+  by: (count) => ({
+    steps,
+    dropped: [],
+    config: { ...config, ffnSize: config.ffnSize - count },
+    make: () => made(count),
+  }),
+});
 
 /** With what it was made by. */
 function told(method: string, options: { readonly [key: string]: Json | undefined }, shrunk: Shrunk): Shrunk {

@@ -103,7 +103,7 @@ function best(scores: Float64Array, count: number): number[] {
 }
 
 /** The most hidden channels with which the model is small enough. Throws `option-conflict`, `width` and `params-share`. */
-function widthOf({ model: { config, steps }, amount }: MethodContext, wanted: number): Width {
+export function widthOf({ model: { config, steps }, amount }: MethodContext, wanted: number): Width {
   if (amount?.kind !== "params") {
     throw inputError("option-conflict", "--what width goes with --params, not with --drop", "Say e.g. --params 0.8.");
   }

@@ -1,0 +1,143 @@
+/**
+ * Narrower feed-forwards without gradients: what is left of a layer is solved for, not trained. From the first half to the last, the
+ * matrix that writes to the residual stream becomes the one that brings the smaller model nearest to what the whole one has there,
+ * by least squares over all rows of a text (least-squares.ts); of a feed-forward the hidden channels go that this costs least for.
+ * A half reads what the smaller model has made of the text so far, and so mends what those before it missed.
+ */
+import { ParameterStore } from "../engine/wasm/parameter-store.ts";
+import { type Hidden, type NormalEquations, StepwisePlayer } from "../model/stepwise.ts";
+import type { OnProgress } from "../progress.ts";
+import type { Model } from "../refrain.ts";
+import type { Step } from "../schedule/schedule.ts";
+import { yieldToEvents } from "../yield.ts";
+import { invert, nearest, removeColumns } from "./least-squares.ts";
+import type { Calibration, Journal } from "./method.ts";
+import { keepSolved, readSolved, type SolvedHalf } from "./solved-halves.ts";
+
+/** What it costs a matrix to leave what it was, as a share of the mean square of what it reads. */
+const RIDGE = 1e-2;
+
+/** Windows that are played in one go, so that whoever waits is heard. */
+const AT_ONCE = 8;
+
+/** Halves: a minute or two of a model of a hundred million parameters. */
+const KEEP_EVERY = 10;
+
+export interface SolveOptions {
+  /** Hidden channels that each feed-forward keeps. */
+  readonly channels: number;
+  /** Where it keeps what is solved, so that it goes on where it was stopped, with the same bits. */
+  readonly journal?: Journal | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+export interface Solved extends SolvedHalf {
+  /** Behind the half: the mean over rows of ‖smaller - whole‖² / ‖whole‖². */
+  readonly missed: number;
+}
+
+/** Of each step its attention and its feed-forward. Each must play a whole block of its own. */
+export async function solveLayers(
+  model: Model,
+  { tokens, window, windows }: Pick<Calibration, "tokens" | "window" | "windows">,
+  { channels, journal, signal, onProgress }: SolveOptions,
+): Promise<Solved[]> {
+  const { config, steps } = model;
+  const { player, store: original } = model.memory;
+  const store = new ParameterStore(player, original);
+  const whole = model.stepwise(window);
+  const smaller = new StepwisePlayer(player, store, config, window);
+  const total = steps.length * 2 * 3 * windows;
+  let done = 0;
+  const inTurns = async (play: (from: number, to: number) => void): Promise<void> => {
+    for (let from = 0; from < windows; from += AT_ONCE) {
+      signal?.throwIfAborted();
+      const to = Math.min(from + AT_ONCE, windows);
+      play(from, to);
+      done += to - from;
+      onProgress?.({ label: "solving layers", done, total, unit: "windows" });
+      await yieldToEvents();
+    }
+  };
+  const playOn = async (player: StepwisePlayer, half: Step, states: Hidden[]): Promise<void> => {
+    await inTurns((from, to) => {
+      states.splice(from, to - from, ...player.step(half, states.slice(from, to)));
+    });
+  };
+  const targets: Hidden[] = [];
+  for (let w = 0; w < windows; w++) targets.push(whole.embed(tokens.slice(w * window, (w + 1) * window)));
+  const states = [...targets];
+  /** From what the smaller model is given in front of it and what is wanted behind it. */
+  const solveHalf = async (half: Step): Promise<SolvedHalf> => {
+    const sums: NormalEquations[] = [];
+    await inTurns((from, to) => {
+      sums.push(smaller.normalEquations(half, states.slice(from, to), targets.slice(from, to)));
+      if (sums.length > 1) add(sums[0]!, sums.pop()!);
+    });
+    const [equations] = sums;
+    const { weight } = equations!;
+    const columns = half.part === "ffn" ? channels : weight.columns;
+    return { parameter: weight, ...solve(equations!, store.read(weight), columns) };
+  };
+  const known = await readSolved(journal);
+  const solved: Solved[] = [];
+  try {
+    const halves = steps.flatMap(({ block }): Step[] => [
+      { block, part: "attention" },
+      { block, part: "ffn" },
+    ]);
+    for (const [i, half] of halves.entries()) {
+      if (i % KEEP_EVERY === 0 && i > known.length) await keepSolved(journal, solved);
+      await playOn(whole, half, targets);
+      const { parameter, values, kept } = known[i] ?? (await solveHalf(half));
+      store.reserve(parameter, "f32");
+      store.write(parameter, values);
+      await playOn(smaller, half, states);
+      solved.push({ parameter, values, kept, missed: missed(states, targets, config.hiddenSize) });
+      if (known[i]) done += windows;
+    }
+    return solved;
+  } catch (error) {
+    if (signal?.aborted && solved.length > known.length) await keepSolved(journal, solved);
+    throw error;
+  } finally {
+    store.dispose();
+  }
+}
+
+function add(sum: NormalEquations, more: NormalEquations): void {
+  for (const name of ["gram", "cross"] as const) {
+    const to = sum[name];
+    for (const [i, value] of more[name].entries()) to[i]! += value;
+  }
+}
+
+/** The matrix that misses least, but for columns that cost least, which are zero. */
+function solve({ weight, gram, cross }: NormalEquations, weights: Float32Array, columns: number) {
+  const n = weight.columns;
+  const h = Float64Array.from(gram);
+  let trace = 0;
+  for (let i = 0; i < n; i++) trace += h[i * (n + 1)]!;
+  for (let i = 0; i < n; i++) h[i * (n + 1)]! += (RIDGE * trace) / n;
+  invert(h, n);
+  const best = nearest(weights, cross, h, n);
+  const { kept } = removeColumns(best, h, n, n - columns);
+  return { values: Float32Array.from(best), kept };
+}
+
+function missed(states: readonly Hidden[], targets: readonly Hidden[], width: number): number {
+  let [sum, rows] = [0, 0];
+  for (const [w, state] of states.entries()) {
+    const target = targets[w]!;
+    for (let at = 0; at < state.length; at += width, rows++) {
+      let [gap, all] = [0, 0];
+      for (let i = at; i < at + width; i++) {
+        gap += (state[i]! - target[i]!) ** 2;
+        all += target[i]! ** 2;
+      }
+      sum += gap / all;
+    }
+  }
+  return sum / rows;
+}
