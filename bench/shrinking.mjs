@@ -69,6 +69,9 @@ function firstDropped(steps) {
 /** Parameters of a block and of the model. */
 const [BLOCK, WHOLE] = [3_540_096, 134_515_008];
 
+/** As many parameters as that many layers fewer would leave. */
+const share = (gone) => String(1 - (gone * BLOCK) / WHOLE);
+
 /** [name, options of shrink for so many layers fewer, options of heal] */
 const methods = [
   ["replace", (n) => ["--by", "replace", "--updates", "200", "--windows", "256", "--drop", n, "--text", learn]],
@@ -82,7 +85,8 @@ const methods = [
   ],
   ["taylor", (n) => ["--by", "taylor", "--drop", n, "--text", learn]],
   ["angular", (n) => ["--by", "angular", "--drop", n, "--text", learn]],
-  ["width", (n) => ["--by", "taylor", "--what", "width", "--params", String(1 - (n * BLOCK) / WHOLE), "--text", learn]],
+  ["width", (n) => ["--by", "taylor", "--what", "width", "--params", share(n), "--text", learn]],
+  ["surgeon", (n) => ["--by", "surgeon", "--params", share(n), "--text", learn]],
   ["deepest-last3", (n) => ["--by", "deepest", "--drop", n], lastThree],
   ["collapse", (n) => ["--by", "collapse", "--drop", n, "--text", learn]],
   ["tie", (n) => ["--by", "tie", "--init", "average", "--to", pairs(n)]],

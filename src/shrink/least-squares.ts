@@ -44,29 +44,25 @@ function subtractOuter(h: Float64Array, n: number, row: Float64Array, factor: nu
   }
 }
 
-/** Rows of W that are computed at once, while a row of H⁻¹ is near. */
+/** Rows that are computed at once, while a row of H is near. */
 const ROWS = 8;
 
-/** W₀ + C H⁻¹. */
-export function nearest(
-  weights: ArrayLike<number>,
-  cross: ArrayLike<number>,
-  inverse: Float64Array,
-  n: number,
-): Float64Array {
-  const best = Float64Array.from(weights);
-  for (let first = 0; first < best.length; first += ROWS * n) {
-    const end = Math.min(first + ROWS * n, best.length);
+/** M H [rows, n] for a symmetric H. */
+export function timesSymmetric(m: ArrayLike<number>, h: ArrayLike<number>, n: number): Float64Array {
+  const product = new Float64Array(m.length);
+  const from = new Float64Array(n);
+  for (let first = 0; first < m.length; first += ROWS * n) {
+    const end = Math.min(first + ROWS * n, m.length);
     for (let k = 0; k < n; k++) {
-      const from = inverse.subarray(k * n, (k + 1) * n);
+      for (let j = 0; j < n; j++) from[j] = h[k * n + j]!;
       for (let at = first; at < end; at += n) {
-        const to = best.subarray(at, at + n);
-        const factor = cross[at + k]!;
+        const to = product.subarray(at, at + n);
+        const factor = m[at + k]!;
         for (let j = 0; j < n; j++) to[j]! += factor * from[j]!;
       }
     }
   }
-  return best;
+  return product;
 }
 
 export interface Removed {

@@ -9,6 +9,7 @@ import { printSteps } from "../schedule/print.ts";
 import type { Step, Steps } from "../schedule/schedule.ts";
 import { type Amount, checkAmount, enough, unreachable } from "./amount.ts";
 import { angular } from "./angular.ts";
+import { requireHeldOut } from "./held-out.ts";
 import { type Calibration, defineMethod, type Shrunk } from "./method.ts";
 import { defaultValues, integerOption, numberOption } from "./method-options.ts";
 import { type ReplacementOptions, trainReplacement } from "./replacement.ts";
@@ -39,13 +40,7 @@ export const replaceMethod = defineMethod({
   run: async ({ model, amount, calibration, journal, signal, onProgress }, training) => {
     const { steps, config } = model;
     const { tokens, window, windows } = calibration!;
-    if (windows < 2) {
-      throw inputError(
-        "text-too-short",
-        `the text has one window of ${window} tokens: replace needs one to learn from and one to judge by`,
-        "Give a longer --text, or a shorter --window.",
-      );
-    }
+    requireHeldOut(calibration!, "replace");
     checkAmount(amount!, config, steps);
     const measured = await observeModel(model, tokens, { window, windows: Math.min(windows, 64), signal, onProgress });
     const run = chooseRun(amount!, config, steps, measured);

@@ -18,6 +18,7 @@ import { Learner } from "../train/learner.ts";
 import { planLearner } from "../train/learner-plan.ts";
 import { openRun, saveRun } from "../train/run-state.ts";
 import { yieldToEvents } from "../yield.ts";
+import { heldOutOf } from "./held-out.ts";
 import type { Calibration, Journal } from "./method.ts";
 
 /** Updates: a minute or less of a model of a hundred million parameters. */
@@ -58,7 +59,7 @@ export async function trainReplacement(
   const { player, store: frozen } = model.memory;
   const { config, steps } = model;
   const { graph, parameters } = replacementGraph(model, options, window);
-  const heldOut = Math.max(1, Math.floor(windows / 8));
+  const heldOut = heldOutOf(windows);
   const learning = windows - heldOut;
   const batch = Math.min(options.batch, learning);
   const limits = { sequences: batch, length: window, threads: player.threads };

@@ -2,7 +2,8 @@
  * Narrower feed-forwards without gradients: what is left of a layer is solved for, not trained. From the first half to the last, the
  * matrix that writes to the residual stream becomes the one that brings the smaller model nearest to what the whole one has there,
  * by least squares over all rows of a text (least-squares.ts); of a feed-forward the hidden channels go that this costs least for.
- * A half reads what the smaller model has made of the text so far, and so mends what those before it missed.
+ * A half reads what the smaller model has made of the text so far, and so mends what those before it missed. Some windows are held
+ * out, and say how much of that to believe.
  */
 import { ParameterStore } from "../engine/wasm/parameter-store.ts";
 import { type Hidden, type NormalEquations, StepwisePlayer } from "../model/stepwise.ts";
@@ -10,7 +11,8 @@ import type { OnProgress } from "../progress.ts";
 import type { Model } from "../refrain.ts";
 import type { Step } from "../schedule/schedule.ts";
 import { yieldToEvents } from "../yield.ts";
-import { invert, nearest, removeColumns } from "./least-squares.ts";
+import { heldOutOf } from "./held-out.ts";
+import { invert, removeColumns, timesSymmetric } from "./least-squares.ts";
 import type { Calibration, Journal } from "./method.ts";
 import { keepSolved, readSolved, type SolvedHalf } from "./solved-halves.ts";
 
@@ -33,7 +35,7 @@ export interface SolveOptions {
 }
 
 export interface Solved extends SolvedHalf {
-  /** Behind the half: the mean over rows of ‖smaller - whole‖² / ‖whole‖². */
+  /** Behind the half, on windows that nothing was solved by: the mean over rows of ‖smaller - whole‖² / ‖whole‖². */
   readonly missed: number;
 }
 
@@ -49,6 +51,7 @@ export async function solveLayers(
   const whole = model.stepwise(window);
   const smaller = new StepwisePlayer(player, store, config, window);
   const total = steps.length * 2 * 3 * windows;
+  const learning = windows - heldOutOf(windows);
   let done = 0;
   const inTurns = async (play: (from: number, to: number) => void): Promise<void> => {
     for (let from = 0; from < windows; from += AT_ONCE) {
@@ -70,15 +73,20 @@ export async function solveLayers(
   const states = [...targets];
   /** From what the smaller model is given in front of it and what is wanted behind it. */
   const solveHalf = async (half: Step): Promise<SolvedHalf> => {
-    const sums: NormalEquations[] = [];
+    const sums: { learned?: NormalEquations; heldOut?: NormalEquations } = {};
     await inTurns((from, to) => {
-      sums.push(smaller.normalEquations(half, states.slice(from, to), targets.slice(from, to)));
-      if (sums.length > 1) add(sums[0]!, sums.pop()!);
+      for (const [name, begin, end] of [
+        ["learned", from, Math.min(to, learning)],
+        ["heldOut", Math.max(from, learning), to],
+      ] as const) {
+        if (begin >= end) continue;
+        const more = smaller.normalEquations(half, states.slice(begin, end), targets.slice(begin, end));
+        sums[name] = sums[name] ? add(sums[name], more) : more;
+      }
     });
-    const [equations] = sums;
-    const { weight } = equations!;
+    const { weight } = sums.learned!;
     const columns = half.part === "ffn" ? channels : weight.columns;
-    return { parameter: weight, ...solve(equations!, store.read(weight), columns) };
+    return { parameter: weight, ...solve(sums.learned!, sums.heldOut!, store.read(weight), columns) };
   };
   const known = await readSolved(journal);
   const solved: Solved[] = [];
@@ -94,7 +102,12 @@ export async function solveLayers(
       store.reserve(parameter, "f32");
       store.write(parameter, values);
       await playOn(smaller, half, states);
-      solved.push({ parameter, values, kept, missed: missed(states, targets, config.hiddenSize) });
+      solved.push({
+        parameter,
+        values,
+        kept,
+        missed: missed(states.slice(learning), targets.slice(learning), config.hiddenSize),
+      });
       if (known[i]) done += windows;
     }
     return solved;
@@ -106,24 +119,41 @@ export async function solveLayers(
   }
 }
 
-function add(sum: NormalEquations, more: NormalEquations): void {
+function add(sum: NormalEquations, more: NormalEquations): NormalEquations {
   for (const name of ["gram", "cross"] as const) {
     const to = sum[name];
     for (const [i, value] of more[name].entries()) to[i]! += value;
   }
+  return sum;
 }
 
 /** The matrix that misses least, but for columns that cost least, which are zero. */
-function solve({ weight, gram, cross }: NormalEquations, weights: Float32Array, columns: number) {
-  const n = weight.columns;
-  const h = Float64Array.from(gram);
+function solve(learned: NormalEquations, heldOut: NormalEquations, weights: Float32Array, columns: number) {
+  const n = learned.weight.columns;
+  const h = Float64Array.from(learned.gram);
   let trace = 0;
   for (let i = 0; i < n; i++) trace += h[i * (n + 1)]!;
   for (let i = 0; i < n; i++) h[i * (n + 1)]! += (RIDGE * trace) / n;
   invert(h, n);
-  const best = nearest(weights, cross, h, n);
-  const { kept } = removeColumns(best, h, n, n - columns);
-  return { values: Float32Array.from(best), kept };
+  const change = timesSymmetric(learned.cross, h, n);
+  const step = stepLength(change, heldOut);
+  const values = change.map((value, i) => weights[i]! + step * value);
+  const { kept } = removeColumns(values, h, n, n - columns);
+  return { values: Float32Array.from(values), kept };
+}
+
+/**
+ * How far to go: from n columns and few rows a change also learns what is chance in them, so it is shortened to what is best on rows
+ * that it did not see, (C · D) / (D H · D), at most all of it.
+ */
+function stepLength(change: Float64Array, { weight, gram, cross }: NormalEquations): number {
+  const along = timesSymmetric(change, gram, weight.columns);
+  let [gained, curved] = [0, 0];
+  for (const [i, value] of change.entries()) {
+    gained += cross[i]! * value;
+    curved += along[i]! * value;
+  }
+  return curved > 0 ? Math.min(1, Math.max(0, gained / curved)) : 0;
 }
 
 function missed(states: readonly Hidden[], targets: readonly Hidden[], width: number): number {

@@ -10,6 +10,7 @@ import type { Model } from "../refrain.ts";
 import { formatCount, formatPercent } from "../report/format.ts";
 import { printSteps } from "../schedule/print.ts";
 import type { Steps } from "../schedule/schedule.ts";
+import { requireHeldOut } from "./held-out.ts";
 import { type Calibration, defineMethod, type Shrunk } from "./method.ts";
 import { type SolveOptions, solveLayers } from "./solve-layers.ts";
 import { widthOf } from "./taylor.ts";
@@ -31,6 +32,7 @@ export const surgeonMethod = defineMethod({
         "Narrow the model before its blocks are shared, or write it --unrolled first.",
       );
     }
+    requireHeldOut(calibration!, "surgeon");
     const { channels } = widthOf(context, 0);
     if (channels === model.config.ffnSize) {
       throw inputError(
@@ -67,7 +69,7 @@ export async function narrowed(model: Model, calibration: Calibration, options: 
     scores: solved.map(({ parameter, missed }) => ({ matrix: parameter.name, missed })),
     record: { kept: [...kept].map(([block, { channels }]) => ({ block, channels: [...channels] })) },
     notes: [
-      `Every block keeps ${formatCount(channels)} of ${formatCount(config.ffnSize)} hidden channels. On the text the last hidden state misses ${formatPercent(missed, 1)} of its square.`,
+      `Every block keeps ${formatCount(channels)} of ${formatCount(config.ffnSize)} hidden channels. Behind the last, the hidden state misses ${formatPercent(missed, 1)} of its square on windows that nothing was solved by.`,
     ],
   };
 }
