@@ -10,59 +10,75 @@
  * which is Optimal Brain Surgeon for columns (OBC, arXiv 2208.11580, equations 4 and 5; ZipLM, arXiv 2302.04089, equation 2). All in float64.
  */
 
-/**
- * H⁻¹ in place of H, which is symmetric and positive definite: sweeps of one row after another, without pivots (Goodnight 1979). What
- * stands in between is symmetric, too, so half of it is enough.
- */
-export function invert(h: Float64Array, n: number): void {
-  for (let k = 0; k < n; k++) {
-    const row = symmetricRow(h, n, k);
-    const over = 1 / row[k]!;
-    subtractOuter(h, n, row, over);
-    for (let j = 0; j < n; j++) h[lower(j, k, n)] = row[j]! * over;
-    h[lower(k, k, n)] = -over;
-  }
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) h[j * n + i] = h[i * n + j] = -h[i * n + j]!;
-  }
-}
-
-/** Where element (i, j) of a symmetric matrix stands in its lower half. */
-const lower = (i: number, j: number, n: number): number => Math.max(i, j) * n + Math.min(i, j);
-
-/** From the lower half. */
-const symmetricRow = (h: Float64Array, n: number, k: number): Float64Array =>
-  Float64Array.from({ length: n }, (_, j) => h[lower(k, j, n)]!);
-
-/** H - factor · row rowᵀ, in the lower half. */
-function subtractOuter(h: Float64Array, n: number, row: Float64Array, factor: number): void {
-  for (let i = 0; i < n; i++) {
-    const own = h.subarray(i * n, i * n + i + 1);
-    const scaled = factor * row[i]!;
-    if (scaled === 0) continue;
-    for (let j = 0; j <= i; j++) own[j]! -= scaled * row[j]!;
-  }
-}
-
-/** Rows that are computed at once, while a row of H is near. */
+/** Rows of a product that are computed at once, while rows of the second factor are near. */
 const ROWS = 8;
 
-/** M H [rows, n] for a symmetric H. */
-export function timesSymmetric(m: ArrayLike<number>, h: ArrayLike<number>, n: number): Float64Array {
-  const product = new Float64Array(m.length);
-  const from = new Float64Array(n);
-  for (let first = 0; first < m.length; first += ROWS * n) {
-    const end = Math.min(first + ROWS * n, m.length);
-    for (let k = 0; k < n; k++) {
-      for (let j = 0; j < n; j++) from[j] = h[k * n + j]!;
-      for (let at = first; at < end; at += n) {
-        const to = product.subarray(at, at + n);
-        const factor = m[at + k]!;
-        for (let j = 0; j < n; j++) to[j]! += factor * from[j]!;
+/** A B: [rows, inner] times [inner, columns]. */
+export function multiply(a: Float64Array, b: Float64Array, inner: number, columns: number): Float64Array {
+  const rows = a.length / inner;
+  const product = new Float64Array(rows * columns);
+  const row = (k: number) => b.subarray(k * columns, (k + 1) * columns);
+  for (let first = 0; first < rows; first += ROWS) {
+    const end = Math.min(first + ROWS, rows);
+    // Four at a time: the sum is loaded and stored once for all of them.
+    for (let k = 0; k < inner; k += 4) {
+      const some = Math.min(4, inner - k);
+      const [b0, b1, b2, b3] = [
+        row(k),
+        row(k + Math.min(1, some - 1)),
+        row(k + Math.min(2, some - 1)),
+        row(k + some - 1),
+      ];
+      for (let i = first; i < end; i++) {
+        const to = product.subarray(i * columns, (i + 1) * columns);
+        const a0 = a[i * inner + k]!;
+        const a1 = some > 1 ? a[i * inner + k + 1]! : 0;
+        const a2 = some > 2 ? a[i * inner + k + 2]! : 0;
+        const a3 = some > 3 ? a[i * inner + k + 3]! : 0;
+        for (let j = 0; j < columns; j++) to[j]! += a0 * b0[j]! + a1 * b1[j]! + a2 * b2[j]! + a3 * b3[j]!;
       }
     }
   }
   return product;
+}
+
+/**
+ * H⁻¹ of H [n, n], which is symmetric and positive definite, by its quarters: with T = H₂₁ H₁₁⁻¹ and S = H₂₂ - T H₁₂
+ *
+ *     H⁻¹ = [ H₁₁⁻¹ + Tᵀ S⁻¹ T   -Tᵀ S⁻¹ ]
+ *           [        -S⁻¹ T         S⁻¹  ]
+ */
+export function invert(h: Float64Array, n: number): Float64Array {
+  if (n === 1) return Float64Array.of(1 / h[0]!);
+  const m = n >> 1;
+  const rest = n - m;
+  const quarter = (top: number, left: number, rows: number, columns: number): Float64Array => {
+    const part = new Float64Array(rows * columns);
+    for (let i = 0; i < rows; i++)
+      part.set(h.subarray((top + i) * n + left, (top + i) * n + left + columns), i * columns);
+    return part;
+  };
+  const first = invert(quarter(0, 0, m, m), m);
+  const t = multiply(quarter(m, 0, rest, m), first, m, m);
+  const second = invert(difference(quarter(m, m, rest, rest), multiply(t, quarter(0, m, m, rest), m, rest)), rest);
+  const cross = multiply(second, t, rest, m);
+  const more = multiply(transpose(t, m), cross, rest, m);
+  const inverse = new Float64Array(n * n);
+  for (let i = 0; i < m; i++) for (let j = 0; j < m; j++) inverse[i * n + j] = first[i * m + j]! + more[i * m + j]!;
+  for (let i = 0; i < rest; i++) {
+    inverse.set(second.subarray(i * rest, (i + 1) * rest), (m + i) * n + m);
+    for (let j = 0; j < m; j++) inverse[(m + i) * n + j] = inverse[j * n + m + i] = -cross[i * m + j]!;
+  }
+  return inverse;
+}
+
+const difference = (a: Float64Array, b: Float64Array): Float64Array => a.map((value, i) => value - b[i]!);
+
+function transpose(a: Float64Array, columns: number): Float64Array {
+  const rows = a.length / columns;
+  const turned = new Float64Array(a.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) turned[j * rows + i] = a[i * columns + j]!;
+  return turned;
 }
 
 export interface Removed {
@@ -86,7 +102,7 @@ export function removeColumns(weights: Float64Array, inverse: Float64Array, n: n
     const gone = kept.reduce((least, column) => (grows(column) < grows(least) ? column : least));
     growth.push(grows(gone));
     kept.splice(kept.indexOf(gone), 1);
-    const row = symmetricRow(inverse, n, gone);
+    const row = inverse.slice(gone * n, (gone + 1) * n);
     const over = 1 / row[gone]!;
     squares.fill(0);
     for (let at = 0; at < weights.length; at += n) {
@@ -99,9 +115,14 @@ export function removeColumns(weights: Float64Array, inverse: Float64Array, n: n
       }
       own[gone] = 0;
     }
-    subtractOuter(inverse, n, row, over);
-    // What rounding leaves there would come back into the weights.
-    for (let j = 0; j < n; j++) inverse[lower(gone, j, n)] = 0;
+    for (const i of kept) {
+      const own = inverse.subarray(i * n, (i + 1) * n);
+      const factor = row[i]! * over;
+      for (let j = 0; j < n; j++) own[j]! -= factor * row[j]!;
+      // What rounding leaves there would come back into the weights.
+      own[gone] = 0;
+    }
+    inverse.fill(0, gone * n, (gone + 1) * n);
   }
   return { kept, growth };
 }

@@ -12,7 +12,7 @@ import type { Model } from "../refrain.ts";
 import type { Step } from "../schedule/schedule.ts";
 import { yieldToEvents } from "../yield.ts";
 import { heldOutOf } from "./held-out.ts";
-import { invert, removeColumns, timesSymmetric } from "./least-squares.ts";
+import { invert, multiply, removeColumns } from "./least-squares.ts";
 import type { Calibration, Journal } from "./method.ts";
 import { keepSolved, readSolved, type SolvedHalf } from "./solved-halves.ts";
 
@@ -134,11 +134,11 @@ function solve(learned: NormalEquations, heldOut: NormalEquations, weights: Floa
   let trace = 0;
   for (let i = 0; i < n; i++) trace += h[i * (n + 1)]!;
   for (let i = 0; i < n; i++) h[i * (n + 1)]! += (RIDGE * trace) / n;
-  invert(h, n);
-  const change = timesSymmetric(learned.cross, h, n);
+  const inverse = invert(h, n);
+  const change = multiply(Float64Array.from(learned.cross), inverse, n, n);
   const step = stepLength(change, heldOut);
   const values = change.map((value, i) => weights[i]! + step * value);
-  const { kept } = removeColumns(values, h, n, n - columns);
+  const { kept } = removeColumns(values, inverse, n, n - columns);
   return { values: Float32Array.from(values), kept };
 }
 
@@ -147,7 +147,7 @@ function solve(learned: NormalEquations, heldOut: NormalEquations, weights: Floa
  * that it did not see, (C · D) / (D H · D), at most all of it.
  */
 function stepLength(change: Float64Array, { weight, gram, cross }: NormalEquations): number {
-  const along = timesSymmetric(change, gram, weight.columns);
+  const along = multiply(change, Float64Array.from(gram), weight.columns, weight.columns);
   let [gained, curved] = [0, 0];
   for (const [i, value] of change.entries()) {
     gained += cross[i]! * value;
