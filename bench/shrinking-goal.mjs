@@ -1,8 +1,8 @@
 /**
  * node bench/shrinking-goal.mjs MODEL.gguf DATA OUT [--threads 1] [--items 300] (npm run build first)
  *
- * How much of a real model can go when there are hours instead of minutes: `replace` several times, each layer trained for a thousand
- * steps and more, then healing. Every stage is judged by tasks and text. DATA is the shared test data. Each command runs once: OUT
+ * How much of a real model can go when there are hours instead of minutes: `replace` once or twice, each layer trained for a thousand
+ * steps and more, or `surgeon` on what the first left; then healing. Every stage is judged by tasks and text. DATA is the shared test data. Each command runs once: OUT
  * keeps what they wrote, and the same line goes on where it was stopped. Prints a table and writes OUT/results.json.
  */
 import { execFile } from "node:child_process";
@@ -77,6 +77,15 @@ mixed("self.txt", 140, (i, article) => [
   piece(children, 120_000 * i, 1500),
 ]);
 
+/** Both in turns, to solve layers by. */
+const [own, books] = ["self.txt", "books.txt"].map((name) => [...readFileSync(at(name), "utf8")]);
+const inTurns = Array.from({ length: Math.ceil(own.length / 8000) }, (_, i) =>
+  [own.slice(8000 * i, 8000 * (i + 1)), books.slice(600_000 + 8000 * i, 600_000 + 8000 * (i + 1))].map((text) =>
+    text.join(""),
+  ),
+);
+writeFileSync(at("both.txt"), inTurns.flat().join("\n\n"));
+
 const training = (text, updates, windows) => [
   ...["--by", "replace", "--text", at(text), "--updates", updates, "--windows", windows, "--window", 128],
 ];
@@ -84,12 +93,15 @@ const healing = [
   ...["--teacher", model, "--weights", "q8", "--text", at("self.txt"), "--rank", 16, "--rate", "1e-3"],
   ...["--sequences", 4, "--length", 128, "--tokens", 131_072, "--merge"],
 ];
-/** [name, of, command, layers fewer] */
+const solving = ["--by", "surgeon", "--params", 0.868, "--windows", 256, "--text", at("both.txt")];
+/** [name, of, command] */
 const stages = [
-  ["replace-3", model, ["shrink", "--drop", 3, ...training("books.txt", 1500, 4096)], 3],
-  ["replace-3-healed", at("replace-3"), ["heal", ...healing], 3],
-  ["replace-6", at("replace-3"), ["shrink", "--drop", 3, ...training("self.txt", 1300, 3300)], 6],
-  ["replace-6-healed", at("replace-6"), ["heal", ...healing], 6],
+  ["replace-3", model, ["shrink", "--drop", 3, ...training("books.txt", 1500, 4096)]],
+  ["replace-3-healed", at("replace-3"), ["heal", ...healing]],
+  ["replace-6", at("replace-3"), ["shrink", "--drop", 3, ...training("self.txt", 1300, 3300)]],
+  ["replace-6-healed", at("replace-6"), ["heal", ...healing]],
+  ["narrowed", at("replace-3"), ["shrink", ...solving]],
+  ["narrowed-healed", at("narrowed"), ["heal", ...healing]],
 ];
 for (const [name, from, [command, ...options]] of stages) {
   const resume = command === "heal" && existsSync(`${at(name)}.heal.safetensors`) ? ["--resume"] : [];
@@ -118,16 +130,22 @@ async function judged(name, folder) {
   };
 }
 
-const whole = { name: "whole", fewer: 0, ...(await judged("whole", model)) };
-const rows = [whole];
-for (const [name, , , fewer] of stages) rows.push({ name, fewer, ...(await judged(name, at(name))) });
+async function parametersOf(folder) {
+  const { schedules } = JSON.parse(await node(here("../dist/cli/main.js"), ["inspect", folder, "--json"]));
+  return schedules[0].cost.uniqueParameters;
+}
+const rows = [];
+for (const [name, folder] of [["whole", model], ...stages.map(([name]) => [name, at(name)])]) {
+  rows.push({ name, parameters: await parametersOf(folder), ...(await judged(name, folder)) });
+}
+const [whole] = rows;
 for (const row of rows) row.kept = row.above / whole.above;
 const percent = (value, digits = 1) => (100 * value).toFixed(digits);
-const columns = ["layers fewer", "", "perplexity", "accuracy, %", "above chance, kept"];
+const columns = ["parameters fewer", "", "perplexity", "accuracy, %", "above chance, kept"];
 const table = markdownTable(
   columns.map((title, i) => ({ title, ...(i === 1 && { align: "left" }) })),
   rows.map((row) => [
-    String(row.fewer),
+    `${percent(1 - row.parameters / whole.parameters)} %`,
     row.name,
     row.perplexity.toFixed(1),
     `${percent(row.accuracy)} ± ${percent(row.error)}`,
