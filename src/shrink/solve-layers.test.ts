@@ -119,6 +119,13 @@ describe("solving layers", () => {
     expect((await readdir(parent)).filter((file) => file.includes("search-"))).toEqual([]);
   });
 
+  it("refuses a text of which nothing can be held out", async () => {
+    const one = { ...calibration, tokens: calibration.tokens.slice(0, window), windows: 1 };
+    const amount = { kind: "params", share: 0.9 } as const;
+    const run = surgeonMethod.run({ model, amount, calibration: one, journal: memoryJournal() }, {});
+    await expect(run).rejects.toMatchObject({ kind: "input", code: "text-too-short" });
+  });
+
   it("refuses shared blocks and halves", async () => {
     for (const schedule of ["0 1 1", "0 a1 2"]) {
       const shared = model.withSchedule(schedule);

@@ -122,7 +122,8 @@ export async function solveLayers(
 function add(sum: NormalEquations, more: NormalEquations): NormalEquations {
   for (const name of ["gram", "cross"] as const) {
     const to = sum[name];
-    for (const [i, value] of more[name].entries()) to[i]! += value;
+    const from = more[name];
+    for (let i = 0; i < to.length; i++) to[i]! += from[i]!;
   }
   return sum;
 }
