@@ -134,7 +134,9 @@ function solve(learned: NormalEquations, heldOut: NormalEquations, weights: Floa
   const h = Float64Array.from(learned.gram);
   let trace = 0;
   for (let i = 0; i < n; i++) trace += h[i * (n + 1)]!;
-  for (let i = 0; i < n; i++) h[i * (n + 1)]! += (RIDGE * trace) / n;
+  // Where nothing is ever read, any will do.
+  const ridge = (RIDGE * trace) / n || 1;
+  for (let i = 0; i < n; i++) h[i * (n + 1)]! += ridge;
   const inverse = invert(h, n);
   const change = multiply(Float64Array.from(learned.cross), inverse, n, n);
   const step = stepLength(change, heldOut);
