@@ -149,9 +149,9 @@ describe("shrink within a budget", () => {
     const words = ["shrink", one, "--by", "auto", "--params", "0.8", "--threads", "1", ...text()];
     const { code, out: said, err } = await commandLine([...words, "--heal", "512", "-o", out]);
     expect(code, err).toBe(0);
-    expect(said).toMatch(/The best is width \(\d+\)[\s\S]*Not tried: replace, because[\s\S]*Healed in \d+ steps/);
+    expect(said).toMatch(/The best is surgeon \(\d+\)[\s\S]*Not tried: replace, because[\s\S]*Healed in \d+ steps/);
     expect(JSON.parse(await readFile(join(out, "shrink.json"), "utf8"))).toMatchObject({
-      method: { options: { edits: "all" }, edit: { method: "taylor", kept: [{ block: 0 }] } },
+      method: { options: { edits: "all" }, edit: { method: "surgeon", kept: [{ block: 0 }] } },
       healed: { settings: { budget: { tokens: 512 } } },
     });
     const config = JSON.parse(await readFile(join(out, "config.json"), "utf8"));

@@ -86,12 +86,13 @@ describe("a lock", () => {
   });
 
   it.runIf(process.platform === "linux")("of a killed process that nobody waits for is taken over", async () => {
-    // `exec` leaves the shell's child to a program that never asks for it.
-    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    // `exec` leaves the shell's child to a program that never asks for it; the child must outlive the shell.
+    const parent = spawn("sh", ["-c", "sleep 1 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
     try {
       const [pid] = (await once(parent.stdout!, "data")) as [Buffer];
       const zombie = Number(pid.toString());
-      await vi.waitFor(async () => expect(await readFile(`/proc/${zombie}/stat`, "utf8")).toContain(") Z "));
+      const stat = () => readFile(`/proc/${zombie}/stat`, "utf8");
+      await vi.waitFor(async () => expect(await stat()).toContain(") Z "), { timeout: 10_000 });
       await writeFile(lockOf(zombie), "");
       expect(await use(async () => 7)).toBe(7);
     } finally {
