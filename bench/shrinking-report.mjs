@@ -139,7 +139,7 @@ writeFileSync(join(folder, "table.md"), `${table}\n`);
 writeFileSync(join(folder, "results.json"), `${JSON.stringify({ whole: base, rows }, null, 1)}\n`);
 const figures = [
   ["dropped", ["angular", "influence", "perplexity", "taylor", "deepest", "deepest-last3"]],
-  ["rewritten", ["angular", "width", "surgeon", "tie", "collapse", "collapse-formula", "replace"]],
+  ["rewritten", ["angular", "width", "surgeon", "tie", "collapse", "replace"]],
 ];
 /** What lost more nats is not drawn: it would press the others flat. */
 const SHOWN = 2.5;
