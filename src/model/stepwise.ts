@@ -181,13 +181,13 @@ function outputMap(g: Graph, config: ModelConfig): { readonly x: Value; readonly
   throw new Error("no map writes to the residual stream");
 }
 
-/** For each row 1 / mean(t²), in `columns` columns. */
+/** For each row 1 / mean(t²), in `columns` columns; 0 where a row is. */
 function inverseSquares(t: Float32Array, width: number, columns: number): Float32Array {
   const weights = new Float32Array((t.length / width) * columns);
   for (let row = 0; row < t.length / width; row++) {
     let squares = 0;
     for (const value of t.subarray(row * width, (row + 1) * width)) squares += value * value;
-    weights.fill(width / squares, row * columns, (row + 1) * columns);
+    weights.fill(squares > 0 ? width / squares : 0, row * columns, (row + 1) * columns);
   }
   return weights;
 }

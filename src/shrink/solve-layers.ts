@@ -169,7 +169,7 @@ function missed(states: readonly Hidden[], targets: readonly Hidden[], width: nu
         gap += (state[i]! - target[i]!) ** 2;
         all += target[i]! ** 2;
       }
-      sum += gap / all;
+      if (all > 0) sum += gap / all;
     }
   }
   return sum / rows;
