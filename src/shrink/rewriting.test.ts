@@ -141,6 +141,12 @@ describe("the ways that change weights", () => {
     expect(leftOut.map(({ why }) => why)).toEqual(
       Array(edits.length + 1).fill(expect.stringContaining("more than its blocks")),
     );
+    const one = { ...text, tokens: text.tokens.slice(0, window), windows: 1 };
+    expect(waysToRewrite("all", context(model), one, measured).leftOut).toEqual([
+      characters,
+      { way: "surgeon", why: expect.stringContaining("one window of text") },
+      { way: "replace", why: expect.stringContaining("one window of text") },
+    ]);
     expect((await ways(model, "all", {}, 1)).leftOut).toEqual([
       characters,
       { way: "replace", why: expect.stringContaining("one window of text") },

@@ -30,6 +30,8 @@ const UPDATES = 200;
 /** Windows that layers are solved by: minutes, too. */
 const SOLVED = 128;
 
+const ONE_WINDOW = "there is one window of text to learn from, and none to hold out";
+
 export interface LeftOut {
   readonly way: string;
   /** Why this model cannot have it. */
@@ -124,6 +126,7 @@ const surgeon: Rewrite = ({ context, text }) => {
   const left = channelCounts(config.ffnSize);
   if (left.length === 1) return `there are only ${config.ffnSize} hidden channels`;
   const windows = rewindowed(text, { window: surgeonMethod.calibration!.window, windows: SOLVED });
+  if (windows.windows < 2) return ONE_WINDOW;
   const made = once(async (count) => {
     const options = { channels: config.ffnSize - count, ...reporting(context, `surgeon (${count})`) };
     return told(surgeonMethod.name, {}, await narrowed(model, windows, options));
@@ -168,7 +171,7 @@ const collapse: Rewrite = ({ context, text }) => {
 const replace: Rewrite = ({ context, text, measured }) => {
   const { model } = context;
   const { config, steps } = model;
-  if (text.windows < 2) return "there is one window of text to learn from, and none to hold out";
+  if (text.windows < 2) return ONE_WINDOW;
   const run = (count: number) => chooseRun({ kind: "drop", steps: count }, config, steps, measured);
   const counts = upTo(Math.floor(steps.length / 2)).filter((count) => isOfBlocks(steps, run(count)));
   if (counts.length === 0) return "there is no run of whole layers for one to stand for";

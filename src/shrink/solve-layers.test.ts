@@ -100,7 +100,8 @@ describe("solving layers", () => {
   it("goes on where it was stopped, with the same bits", async () => {
     const options = { channels: 64 };
     const whole = await solveLayers(model, calibration, options);
-    const journal = new FileJournal(join(parent, "stopped"), "halves");
+    // In a folder that is not there yet.
+    const journal = new FileJournal(join(parent, "new", "stopped"), "halves");
     for (const turns of [12, 25, Number.POSITIVE_INFINITY]) {
       let played = 0;
       const stopping = new AbortController();
@@ -116,7 +117,7 @@ describe("solving layers", () => {
     const gone = solveLayers(model, calibration, { ...options, journal });
     await expect(gone).rejects.toMatchObject({ kind: "input", code: "checkpoint-damaged" });
     await journal.forget();
-    expect((await readdir(parent)).filter((file) => file.includes("search-"))).toEqual([]);
+    expect(await readdir(join(parent, "new"))).toEqual([]);
   });
 
   it("refuses a text of which nothing can be held out", async () => {

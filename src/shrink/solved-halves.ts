@@ -1,4 +1,6 @@
 /** What is solved so far, on disk: matrices as safetensors, and a list in the journal, which is written last and so names only what is there. */
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Parameter } from "../engine/parameter.ts";
 import { inputError, RefrainError } from "../errors.ts";
 import { openFile } from "../weights/node-file.ts";
@@ -30,6 +32,7 @@ export async function keepSolved(journal: Journal | undefined, solved: readonly 
     },
   }));
   const file = weightFile("solved", tensors, identity);
+  await mkdir(dirname(path), { recursive: true });
   await replaceFile(path, file.bytes, file.chunks());
   await journal.write(solved.map(({ parameter, kept }) => ({ parameter: { ...parameter }, kept })));
 }
