@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fixturePath } from "../../test/fixtures.ts";
+import type { Progress } from "../progress.ts";
 import { load, type Model } from "../refrain.ts";
 import { printSteps } from "../schedule/print.ts";
 import type { Step } from "../schedule/schedule.ts";
@@ -70,27 +71,27 @@ describe.each(["models/llama-gqa", "models/gpt2", "models/mistral"])("a layer fo
   });
 
   it("goes on where it was stopped, with the same bits", async () => {
-    const options = { first: 1, length: 2, ...training, updates: 130 };
+    const options = { first: 1, length: 2, ...training, updates: 130, batch: 1 };
     const whole = await trainReplacement(model, calibration, options);
     const journal = new FileJournal(join(parent, name.replace("/", "-")), "a layer");
-    // The last is not stopped any more.
-    for (const [stop, more] of [
-      [20, 130],
-      [70, 110],
-      [111, 130 - 20 - 70],
-    ] as const) {
-      let updates = 0;
+    // In the middle of the steps, twice; after the last of them, where only held-out windows are left; and not any more.
+    for (const stop of [20, 70, 130, undefined]) {
       const stopping = new AbortController();
-      const onProgress = () => ++updates === stop && stopping.abort();
+      let step = 0;
+      const onProgress = ({ label, done }: Progress) => {
+        if (label === "training a layer") step = done;
+        // `step` is still 0 where the windows are those of the beginning.
+        if (step === stop && (stop < 130 || label === "held-out windows")) stopping.abort();
+      };
       const stopped = trainReplacement(model, calibration, {
         ...options,
         journal,
         signal: stopping.signal,
         onProgress,
       });
-      if (stop < more) await expect(stopped).rejects.toThrow("aborted");
-      else expect(await stopped).toEqual(whole);
-      expect(updates).toBe(Math.min(stop, more));
+      if (stop === undefined) expect(await stopped).toEqual(whole);
+      else await expect(stopped).rejects.toThrow("aborted");
+      expect(step).toBe(stop ?? 0);
     }
     // The same place, another search.
     const stranger = {

@@ -49,7 +49,10 @@ export interface Replacement {
   readonly heldOut: number;
 }
 
-/** Every eighth window is held out, at least one; the run must consist of whole blocks. */
+/** No more are held out: they only say how well the layer does. */
+const MOST_HELD_OUT = 64;
+
+/** Every eighth window is held out, at least one and at most 64; the run must consist of whole blocks. */
 export async function trainReplacement(
   model: Model,
   { tokens, window, windows }: Pick<Calibration, "tokens" | "window" | "windows">,
@@ -59,7 +62,7 @@ export async function trainReplacement(
   const { player, store: frozen } = model.memory;
   const { config, steps } = model;
   const { graph, parameters } = replacementGraph(model, options, window);
-  const heldOut = heldOutOf(windows);
+  const heldOut = Math.min(MOST_HELD_OUT, heldOutOf(windows));
   const learning = windows - heldOut;
   const batch = Math.min(options.batch, learning);
   const limits = { sequences: batch, length: window, threads: player.threads };
@@ -73,11 +76,14 @@ export async function trainReplacement(
     const rows = chosen.flatMap((w) => tokens.slice(w * window, (w + 1) * window));
     return [Int32Array.from(rows), new Int32Array(rows.length)] as const;
   };
-  const evaluate = () => {
+  const evaluate = async () => {
     let sum = 0;
     for (let w = learning; w < windows; w += batch) {
+      signal?.throwIfAborted();
       const count = Math.min(batch, windows - w);
       sum += count * learner.evaluate(...read(Array.from({ length: count }, (_, i) => w + i)));
+      onProgress?.({ label: "held-out windows", done: w + count - learning, total: heldOut, unit: "windows" });
+      await yieldToEvents();
     }
     return sum / heldOut;
   };
@@ -87,7 +93,7 @@ export async function trainReplacement(
       const name = rename(parameter.name, config.blocks, steps[first]!.block);
       learner.writeParameter(parameter, frozen.read({ ...parameter, name }));
     }
-    const before = (await goOn(learner, journal)) ?? evaluate();
+    const before = (await goOn(learner, journal)) ?? (await evaluate());
     const draw = drawing(learning, seed);
     for (let drawn = 0; drawn < learner.steps * batch; drawn++) draw();
     for (let update = learner.steps; update < updates; update++) {
@@ -99,8 +105,9 @@ export async function trainReplacement(
       onProgress?.({ label: "training a layer", done: update + 1, total: updates, unit: "steps" });
       await yieldToEvents();
     }
+    await keep(learner, journal, before);
     const values = new Map(parameters.map((parameter) => [parameter.name, store.read(parameter)]));
-    return { values, before, after: evaluate(), heldOut };
+    return { values, before, after: await evaluate(), heldOut };
   } finally {
     learner.dispose();
     store.dispose();
