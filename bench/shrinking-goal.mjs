@@ -1,9 +1,14 @@
 /**
- * node bench/shrinking-goal.mjs MODEL.gguf DATA OUT [--threads 1] [--items 300] (npm run build first)
+ * node bench/shrinking-goal.mjs MODEL.gguf DATA OUT [--threads 2] [--items 300] [--hellaswag FILE] (npm run build first)
  *
- * How much of a real model can go when there are hours instead of minutes: `replace` once or twice, each layer trained for a thousand
- * steps and more, or `surgeon` on what the first left; then healing. Every stage is judged by tasks and text. DATA is the shared test data. Each command runs once: OUT
- * keeps what they wrote, and the same line goes on where it was stopped. Prints a table and writes OUT/results.json.
+ * How much of a real model can go when there are hours instead of minutes, and text of the kind that it is for: first tokens that such
+ * text hardly needs, then three layers for one that is trained, then hidden channels; what is left learns from the whole
+ * model. Every stage is judged by tasks and text. DATA is the shared test data. Each command runs once: OUT keeps what they
+ * wrote, and the same line goes on where it was stopped. Prints a table and writes OUT/results.json. FILE is HellaSwag in
+ * the hub's fields (test/fixtures/make-tasks.py writes it): with it the whole and the last model are judged by tasks of another kind, too.
+ *
+ * The text to learn from is half of the tasks' kind: items behind the ones that judge, none of which is asked the same, each with one of
+ * its answers in turn, right or wrong. Which is right is said nowhere.
  */
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -14,13 +19,18 @@ import { markdownTable } from "../dist/report/table.js";
 const run = promisify(execFile);
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { threads: { type: "string", default: "1" }, items: { type: "string", default: "300" } },
+  options: {
+    threads: { type: "string", default: "2" },
+    items: { type: "string", default: "300" },
+    hellaswag: { type: "string" },
+  },
 });
 const [model, data, out] = positionals;
 if (out === undefined) throw new Error("expected the model, the folder of the shared data, and where results go");
 mkdirSync(out, { recursive: true });
 const at = (name) => join(out, name);
 const here = (name) => join(import.meta.dirname, name);
+const items = Number(values.items);
 
 async function node(script, args) {
   const { stdout } = await run(process.execPath, [script, ...args.map(String)], { maxBuffer: 1 << 28 });
@@ -37,97 +47,153 @@ async function once(path, make) {
   console.error(`${path}: ${((Date.now() - started) / 1000).toFixed(0)} s`);
 }
 
-const [wiki, classics, children] = ["wikitext2_wiki.test.raw", "pd_classics.txt", "pd_children.txt"].map((name) =>
-  readFileSync(join(data, "text", name)),
-);
-const half = wiki.indexOf("\n", 640_000) + 1;
-const lineAfter = (text, from) => text.indexOf("\n", from) + 1;
-const piece = (text, from, bytes) =>
-  text.subarray(lineAfter(text, from), lineAfter(text, Math.min(text.length - 2, lineAfter(text, from) + bytes)));
-/** `count` pieces of the half of WikiText that does not judge, each among what `turn` gives. */
-function mixed(name, count, turn) {
-  const share = Math.floor((wiki.length - half) / count);
-  const turns = Array.from({ length: count }, (_, i) => turn(i, piece(wiki, half + share * i, share - 300)));
-  writeFileSync(at(name), Buffer.concat(turns.flat()));
-}
+const [wiki, classics, children, stories] = [
+  "wikitext2_wiki.test.raw",
+  "pd_classics.txt",
+  "pd_children.txt",
+  "tinystories_train_first2MiB.txt",
+].map((name) => readFileSync(join(data, "text", name)));
 
 /** WikiText's first half judges, as in shrinking.mjs. */
 const judge = at("judge.txt");
+const half = wiki.indexOf("\n", 640_000) + 1;
 writeFileSync(judge, wiki.subarray(0, half));
-mixed("books.txt", 160, (i, article) => [
-  article,
-  ...[2 * i, 2 * i + 1].flatMap((j) => [piece(classics, 43_000 * j, 4000), piece(children, 58_000 * j, 4000)]),
-]);
-/** What the whole model has to say: 760 passages. */
+
+await once(at("textbooks.txt"), () => node(here("textbooks.mjs"), [at("textbooks.txt")]));
+const textbooks = readFileSync(at("textbooks.txt"));
+
+/** What the whole model has to say: 108 passages. */
 for (const [name, first] of [
   ["self0.txt", 0],
   ["self1.txt", 600],
 ]) {
-  await node(here("self-text.mjs"), [model, at("books.txt"), at(name), "--passages", 380, "--first", first]);
+  await node(here("self-text.mjs"), [model, at("textbooks.txt"), at(name), "--passages", 54, "--first", first]);
 }
 const passages = ["self0.txt", "self1.txt"]
-  .flatMap((name) => readFileSync(at(name), "utf8").split("\n\n\n").slice(0, 380))
+  .flatMap((name) => readFileSync(at(name), "utf8").split("\n\n\n").slice(0, -1))
   .filter((passage) => [...passage].length > 80);
-const said = (i) =>
-  `${passages.slice(Math.floor((passages.length * i) / 140), Math.floor((passages.length * (i + 1)) / 140)).join("\n\n")}\n\n`;
-mixed("self.txt", 140, (i, article) => [
-  Buffer.from(said(i)),
-  article,
-  piece(classics, 90_000 * i, 1500),
-  piece(children, 120_000 * i, 1500),
-]);
 
-/** Both in turns, to solve layers by. */
-const [own, books] = ["self.txt", "books.txt"].map((name) => [...readFileSync(at(name), "utf8")]);
-const inTurns = Array.from({ length: Math.ceil(own.length / 8000) }, (_, i) =>
-  [own.slice(8000 * i, 8000 * (i + 1)), books.slice(600_000 + 8000 * i, 600_000 + 8000 * (i + 1))].map((text) =>
-    text.join(""),
+/** Of a task: those behind the ones that judge. */
+function others(name, text) {
+  const rows = readFileSync(join(data, "eval", `${name}.jsonl`), "utf8")
+    .split("\n")
+    .filter(Boolean);
+  const all = rows.map((row) => JSON.parse(row));
+  const asked = ({ question, query, context }) => (question ?? query ?? context).toLowerCase().replace(/[^a-z]/g, "");
+  const judging = new Set(all.slice(0, items).map(asked));
+  return all
+    .slice(items)
+    .filter((item) => !judging.has(asked(item)))
+    .map((item, i) => text(item, item.choices?.[i % item.choices.length]));
+}
+
+const TURNS = 1000;
+/** `count` of a list for a turn, and from the beginning again. */
+const inTurn = (list, count) => (turn) =>
+  Array.from({ length: count }, (_, i) => list[(turn * count + i) % list.length]);
+const lineAfter = (text, from) => text.indexOf("\n", from) + 1;
+/** About so many bytes for a turn, in whole lines, spread over the text. */
+const part =
+  (text, bytes, first = 0) =>
+  (turn) => {
+    const from = lineAfter(text, first + Math.floor(((text.length - first - bytes - 4000) / TURNS) * turn));
+    return [
+      text
+        .subarray(from, lineAfter(text, from + bytes))
+        .toString()
+        .trim(),
+    ];
+  };
+const kinds = [
+  inTurn(
+    others("lambada_openai", ({ context, continuation }) => `${context} ${continuation}`),
+    4,
   ),
-);
-writeFileSync(at("both.txt"), inTurns.flat().join("\n\n"));
+  part(textbooks, 1500),
+  inTurn(
+    others("piqa", ({ query }, choice) => `${query}Answer: ${choice}`),
+    2,
+  ),
+  inTurn(passages, 1),
+  inTurn(
+    others("arc_easy", ({ question }, choice) => `Question: ${question}\nAnswer: ${choice}`),
+    3,
+  ),
+  part(wiki, 400, half),
+  inTurn(
+    others("openbook_qa", ({ query }, choice) => `${query} ${choice}`),
+    1,
+  ),
+  part(children, 250),
+  part(classics, 250),
+  part(stories, 200),
+];
+const turns = Array.from({ length: TURNS }, (_, turn) => kinds.flatMap((kind) => kind(turn)).join("\n\n"));
+const learn = at("learn.txt");
+writeFileSync(learn, turns.join("\n\n"));
 
-const training = (text, updates, windows) => [
-  ...["--by", "replace", "--text", at(text), "--updates", updates, "--windows", windows, "--window", 128],
-];
-const healing = [
-  ...["--teacher", model, "--weights", "q8", "--text", at("self.txt"), "--rank", 16, "--rate", "1e-3"],
-  ...["--sequences", 4, "--length", 128, "--tokens", 131_072, "--merge"],
-];
-const solving = ["--by", "surgeon", "--params", 0.868, "--windows", 256, "--text", at("both.txt")];
+const from = (text, windows, window) => ["--text", text, "--windows", windows, "--window", window];
 /** [name, of, command] */
 const stages = [
-  ["replace-3", model, ["shrink", "--drop", 3, ...training("books.txt", 1500, 4096)]],
-  ["replace-3-healed", at("replace-3"), ["heal", ...healing]],
-  ["replace-6", at("replace-3"), ["shrink", "--drop", 3, ...training("self.txt", 1300, 3300)]],
-  ["replace-6-healed", at("replace-6"), ["heal", ...healing]],
-  ["narrowed", at("replace-3"), ["shrink", ...solving]],
-  ["narrowed-healed", at("narrowed"), ["heal", ...healing]],
+  ["trimmed", model, ["shrink", "--by", "vocabulary", "--params", 0.945465, ...from(learn, 20_000, 128)]],
+  [
+    "replaced",
+    at("trimmed"),
+    ["shrink", "--by", "replace", "--drop", 3, "--updates", 1000, "--weights", "q8", ...from(learn, 4096, 128)],
+  ],
+  ["narrowed", at("replaced"), ["shrink", "--by", "surgeon", "--params", 0.9232, ...from(learn, 128, 512)]],
+  [
+    "healed",
+    at("narrowed"),
+    [
+      ...["heal", "--teacher", at("trimmed"), "--weights", "q8", "--text", learn, "--rank", 16, "--rate", "1e-3"],
+      ...["--sequences", 4, "--length", 128, "--tokens", 131_072, "--merge"],
+    ],
+  ],
 ];
-for (const [name, from, [command, ...options]] of stages) {
+for (const [name, source, [command, ...options]] of stages) {
   const resume = command === "heal" && existsSync(`${at(name)}.heal.safetensors`) ? ["--resume"] : [];
-  await once(join(at(name), "config.json"), () => refrain([command, from, ...options, ...resume, "-o", at(name)]));
+  await once(join(at(name), "config.json"), () => refrain([command, source, ...options, ...resume, "-o", at(name)]));
 }
 
 const tasks = "arc_easy,piqa,lambada_openai,openbookqa";
-async function judged(name, folder) {
-  const path = at(`${name}.judged.json`);
+/** Nothing that is learned from is of the kind of these. */
+const otherTasks = "hellaswag,siqa";
+
+/** Runs once, too: its JSON. */
+async function evaluated(name, folder, options) {
+  const path = at(`${name}.json`);
   await once(path, async () => {
-    const common = ["eval", folder, "--weights", "q8"];
-    const text = await refrain([...common, "--text", judge, "--tokens", 4096, "--window", 512, "--stride", 512]);
-    const scores = await refrain([...common, "--tasks", tasks, "--data", join(data, "eval"), "--limit", values.items]);
-    const all = { perplexity: JSON.parse(text), tasks: JSON.parse(scores).tasks };
-    writeFileSync(`${path}.part`, JSON.stringify(all));
+    writeFileSync(`${path}.part`, await refrain(["eval", folder, "--weights", "q8", ...options]));
     renameSync(`${path}.part`, path);
   });
-  const { perplexity, tasks: scores } = JSON.parse(readFileSync(path, "utf8"));
+  return JSON.parse(readFileSync(path, "utf8"));
+}
+const scored = (name, folder, suite, source) =>
+  evaluated(name, folder, ["--tasks", suite, "--limit", items, ...source.flatMap((path) => ["--data", path])]);
+
+function summary(scores) {
   const mean = (of) => scores.reduce((sum, task) => sum + of(task), 0) / scores.length;
   return {
-    perplexity: perplexity.perplexity,
     tasks: Object.fromEntries(scores.map(({ task, score }) => [task, score])),
     accuracy: mean(({ score }) => score.value),
     error: Math.sqrt(mean(({ score }) => score.standardError ** 2) / scores.length),
     above: mean(({ score, chance }) => score.value - chance),
   };
+}
+
+async function judged(name, folder) {
+  const reading = ["--text", judge, "--tokens", 4096, "--window", 512, "--stride", 512];
+  const { perplexity, bitsPerByte } = await evaluated(`${name}.text`, folder, reading);
+  const scores = await scored(`${name}.tasks`, folder, tasks, [join(data, "eval")]);
+  return { perplexity, bitsPerByte, ...summary(scores.tasks) };
+}
+
+/** Where HellaSwag is there. */
+async function judgedElsewhere(name, folder) {
+  if (values.hellaswag === undefined) return {};
+  const source = [join(data, "eval"), `hellaswag=${values.hellaswag}`];
+  return { elsewhere: summary((await scored(`${name}.others`, folder, otherTasks, source)).tasks) };
 }
 
 async function parametersOf(folder) {
@@ -136,18 +202,24 @@ async function parametersOf(folder) {
 }
 const rows = [];
 for (const [name, folder] of [["whole", model], ...stages.map(([name]) => [name, at(name)])]) {
-  rows.push({ name, parameters: await parametersOf(folder), ...(await judged(name, folder)) });
+  const ends = name === "whole" || name === stages.at(-1)[0];
+  rows.push({
+    name,
+    parameters: await parametersOf(folder),
+    ...(await judged(name, folder)),
+    ...(ends && (await judgedElsewhere(name, folder))),
+  });
 }
 const [whole] = rows;
 for (const row of rows) row.kept = row.above / whole.above;
 const percent = (value, digits = 1) => (100 * value).toFixed(digits);
-const columns = ["parameters fewer", "", "perplexity", "accuracy, %", "above chance, kept"];
+const columns = ["parameters fewer", "", "bits a byte", "accuracy, %", "above chance, kept"];
 const table = markdownTable(
   columns.map((title, i) => ({ title, ...(i === 1 && { align: "left" }) })),
   rows.map((row) => [
     `${percent(1 - row.parameters / whole.parameters)} %`,
     row.name,
-    row.perplexity.toFixed(1),
+    row.bitsPerByte.toFixed(3),
     `${percent(row.accuracy)} ± ${percent(row.error)}`,
     `${percent(row.kept, 0)} %`,
   ]),
@@ -155,7 +227,7 @@ const table = markdownTable(
 console.log(table);
 const conditions = {
   model: basename(model),
-  items: Number(values.items),
+  items,
   training: stages.map(([name, , command]) => ({
     name,
     command: command.map((word) => String(word).replace(`${out}/`, "").replace(model, basename(model))),

@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -176,6 +176,42 @@ describe("shrink", () => {
       expect(a!.equals(b!), name).toBe(true);
     }
     expect(await json(join(out, "shrink.json"))).toMatchObject({ halves: true, method: { options: { halves: true } } });
+  });
+
+  it("goes on with a healing that Ctrl-C stopped, and writes what it would have written", async () => {
+    // Each in a folder that is not there yet.
+    const [whole, out] = [at.path("heal/whole/model"), at.path("heal/stopped/model")];
+    const words = (folder: string, tokens: string) => {
+      const healing = ["--heal", tokens, "--text", at.text];
+      return ["shrink", "--threads", "1", at.model, "--drop", "1", ...healing, "-o", folder];
+    };
+    const tokens = String(24 * 512);
+    expect(await commandLine(words(whole, tokens))).toMatchObject({ code: 0 });
+    const kept = () => (existsSync(dirname(out)) ? readdirSync(dirname(out)) : []);
+    const { code, err } = await commandLine(words(out, tokens), {
+      onStart: (terminal) => {
+        const look = () => {
+          if (kept().some((name) => /^model\.heal-\w{8}\.safetensors$/.test(name))) terminal.emit("SIGINT");
+          else setImmediate(look);
+        };
+        look();
+      },
+    });
+    expect(code).toBe(130);
+    expect(err).toMatch(/error: Interrupted after step \d+ of 24, which is saved\nhelp: Run the same command again/);
+    const state = kept();
+    expect(state).toHaveLength(2);
+    // Another healing leaves it alone.
+    const other = at.path("heal/stopped/other");
+    expect(await commandLine(words(other, "512"))).toMatchObject({ code: 0 });
+    expect(kept()).toEqual([...state, "other"]);
+    const again = await commandLine(words(out, tokens));
+    expect(again).toMatchObject({ code: 0, err: expect.stringMatching(/going on after step \d+ of 24/) });
+    expect(kept()).toEqual(["model", "other"]);
+    for (const name of await readdir(whole)) {
+      const [a, b] = await Promise.all([whole, out].map((folder) => readFile(join(folder, name))));
+      expect(a!.equals(b!), name).toBe(true);
+    }
   });
 
   it.each<[string, (b: Bench) => string[], string | RegExp]>([

@@ -103,21 +103,22 @@ export const command = defineRefrainCommand({
       const found = chooses ? await runMethod(model, told) : undefined;
       const { shrunk: choice, record: method } = found ?? {};
       const shrunk = await carryOut(model, choice ?? { steps: model.steps }, { signal, onProgress });
-      const { model: written, record: healed } =
+      const healing =
         values.heal === undefined
-          ? { model: shrunk }
-          : await healShrunk(shrunk, model, file!, {
+          ? undefined
+          : await healShrunk(shrunk, model, file!, out, {
               budget: { tokens: values.heal },
               note: (line) => output.note(line),
               signal,
               onProgress,
             });
+      const { model: written, record: healed } = healing ?? { model: shrunk };
       try {
         const record = { ...shrinkRecord(written, unrolled, choice, method), ...(healed && { healed }) };
         const files = choice?.search && (await frontFiles(choice.search));
         const how = { unrolled, overwrite, files, threads, signal, onProgress };
         const safe = await writeAndVerify(written, out, record, how);
-        await found?.forget();
+        await Promise.all([found?.forget(), healing?.forget()]);
         // Blocks that a method made have numbers that nobody else knows.
         const { steps, kept } = renumber(written.steps);
         const inWords = choice?.edit ? describe(steps, kept.length) : describe(written.steps, model.config.blocks);

@@ -110,6 +110,8 @@ export async function solveLayers(
       });
       if (known[i]) done += windows;
     }
+    // What follows, such as healing, may be stopped, too.
+    if (known.length < solved.length) await keepSolved(journal, solved);
     return solved;
   } catch (error) {
     if (signal?.aborted && solved.length > known.length) await keepSolved(journal, solved);
