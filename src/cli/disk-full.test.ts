@@ -81,7 +81,9 @@ describe("a disk that becomes full", () => {
 
         const resume = stopped.err.includes("--resume") ? ["--resume"] : [];
         const state = (await readdir(folder)).filter((path) => path.startsWith(`${out}.heal`));
-        expect(state).toHaveLength(resume.length > 0 ? 2 : 0);
+        // `shrink` goes on without being told to: from its only checkpoint, when all is learned.
+        const kept = name === "shrink and heal" ? full >= writes - 6 : resume.length > 0;
+        expect(state).toHaveLength(kept ? 2 : 0);
         const { result: again } = await run(out, 0, ...resume);
         expect(again.code, again.err).toBe(0);
         expect(await weightsIn(join(folder, out))).toEqual(expected);

@@ -115,6 +115,7 @@ describe("the ways that change weights", () => {
       "taylor: gradients",
       "collapse (1): merging layers",
       "surgeon (1): solving layers",
+      "replace (1): held-out windows",
       "replace (1): training a layer",
     ]);
   });
