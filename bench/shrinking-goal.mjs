@@ -2,8 +2,8 @@
  * node bench/shrinking-goal.mjs MODEL.gguf DATA OUT [--threads 2] [--items 300] [--hellaswag FILE] (npm run build first)
  *
  * How much of a real model can go when there are hours instead of minutes, and text of the kind that it is for: first tokens that such
- * text hardly needs, then three layers for one that is trained, then hidden channels; what is left learns from the whole
- * model. Every stage is judged by tasks and text. DATA is the shared test data. Each command runs once: OUT keeps what they
+ * text hardly needs, then three layers for one that is trained, then hidden channels; what is left learns from the
+ * model that only has fewer tokens. Every stage is judged by tasks and text. DATA is the shared test data. Each command runs once: OUT keeps what they
  * wrote, and the same line goes on where it was stopped. Prints a table and writes OUT/results.json. FILE is HellaSwag in
  * the hub's fields (test/fixtures/make-tasks.py writes it): with it the whole and the last model are judged by tasks of another kind, too.
  *

@@ -5,12 +5,11 @@ import { resolve } from "node:path";
 import { failure, RefrainError } from "../errors.ts";
 import type { Model } from "../refrain.ts";
 import type { TextFile } from "../text/read-text.ts";
-import { heal } from "../train/heal.ts";
+import { fingerprintOf, heal } from "../train/heal.ts";
 import type { HealOptions } from "../train/heal-options.ts";
 import { type HealRecord, healRecord } from "../train/heal-record.ts";
 import { healStateFiles, removeHealState } from "../train/heal-state.ts";
 import { version } from "../version.ts";
-import { fingerprint } from "../weights/fingerprint.ts";
 
 export interface HealedModel {
   readonly model: Model;
@@ -54,13 +53,8 @@ export async function healShrunk(
 
 /** Of all that the result depends on, so that no healing finds the checkpoint of another. */
 async function digitsOf(shrunk: Model, { sha256 }: TextFile, { budget }: Pick<HealOptions, "budget">): Promise<string> {
-  const checkpoint = await shrunk.open();
-  try {
-    const all = [version, await fingerprint(checkpoint), shrunk.schedule, sha256, budget];
-    return createHash("sha256").update(JSON.stringify(all)).digest("hex").slice(0, 8);
-  } finally {
-    await checkpoint.close();
-  }
+  const all = [version, await fingerprintOf(shrunk), shrunk.schedule, sha256, budget];
+  return createHash("sha256").update(JSON.stringify(all)).digest("hex").slice(0, 8);
 }
 
 /** `refrain shrink` has no --resume: it always goes on. */

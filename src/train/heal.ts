@@ -179,7 +179,8 @@ async function stepsFor(
   return steps;
 }
 
-async function fingerprintOf(model: Model): Promise<string> {
+/** Of its checkpoint, as it is edited. */
+export async function fingerprintOf(model: Model): Promise<string> {
   const checkpoint = await model.open();
   try {
     return await fingerprint(checkpoint);
