@@ -6,22 +6,25 @@
 import { failure, inputError } from "../errors.ts";
 import { observeModel } from "../measure/observe.ts";
 import type { Similarity } from "../measure/similarity.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { refuseEncoder } from "../model/session.ts";
+import type { Model } from "../refrain.ts";
 import { formatBytes, formatNumber } from "../report/format.ts";
 import { halves } from "../schedule/edits.ts";
 import { printSteps } from "../schedule/print.ts";
 import { type Steps, sameSteps } from "../schedule/schedule.ts";
-import { smallerVocabulary } from "../text/smaller-vocabulary.ts";
 import { type Budget, type Price, refuseUnlessWithin } from "./budget.ts";
 import { angularMethod } from "./by-similarity.ts";
 import { type Candidate, candidates, keyOf, waysToShorten, weightTypes } from "./candidates.ts";
+import { quarter, withFewerTokens } from "./fewer-tokens-too.ts";
 import { onFront, type Tried } from "./front.ts";
 import { type Calibration, defineMethod, type Json, type MethodContext, type Shrunk } from "./method.ts";
 import { choiceOption } from "./method-options.ts";
-import { type Pricing, pricing } from "./pricing.ts";
+import { type Priceable, type Pricing, pricing } from "./pricing.ts";
 import { type LeftOut, rewindowed, rewritings, waysToRewrite } from "./rewriting.ts";
 import { channelCounts } from "./taylor.ts";
 import { tryCandidates } from "./try-candidates.ts";
+import { spareTokens } from "./vocabulary.ts";
 
 /** Shares of the steps that every way is tried with, for the front; and the fewest steps that the budget asks for. */
 const SHARES = [0.1, 0.2, 0.3];
@@ -49,17 +52,7 @@ export const autoMethod = defineMethod({
     const { choose, judge } = split(calibration!);
     const price = await pricing(model, budget);
     // What no schedule, no width and no vocabulary can reach is said before anything is measured.
-    const ffnSize = channelCounts(config.ffnSize).at(-1)!;
-    const vocabSize = model.tokenizer ? smallerVocabulary(model.tokenizer).least : config.vocabSize;
-    const smallest = [
-      ...steps.map((step) => ({ steps: [step], detail: "" })),
-      ...(edits === "none"
-        ? []
-        : [
-            { steps, config: { ...config, ffnSize }, detail: ` with ${ffnSize} hidden channels` },
-            { steps, config: { ...config, vocabSize }, detail: ` with ${vocabSize} tokens` },
-          ]),
-    ];
+    const smallest = leastOf(model, edits === "none");
     refuseAll(
       budget,
       price,
@@ -72,7 +65,8 @@ export const autoMethod = defineMethod({
     );
     const measured = await measure(context, choose, steps);
     const rewrite = waysToRewrite(edits, context, choose, measured);
-    const ways = [...waysToShorten(steps, measured, await measureHalves(context, choose)), ...rewrite.ways];
+    const single = [...waysToShorten(steps, measured, await measureHalves(context, choose)), ...rewrite.ways];
+    const ways = [...single, ...withFewerTokens(single, config)];
     const all = candidates(steps, ways, SHARES, (smaller, weights) => price.spent(price.of(smaller, weights)) <= 1);
     const priced = all.map((one) => ({ ...one, what: inShort(one), price: price.of(one, one.weights) }));
     refuseAll(budget, price, priced);
@@ -118,6 +112,25 @@ export const autoMethod = defineMethod({
     } satisfies Shrunk;
   },
 });
+
+/** The least that each way alone, and two at once, can leave. */
+function leastOf(model: Model, unedited: boolean): (Priceable & { readonly detail: string })[] {
+  const { config, steps } = model;
+  const single = (detail: string, config: ModelConfig) => steps.map((step) => ({ steps: [step], config, detail }));
+  if (unedited) return single("", config);
+  const spare = spareTokens(model);
+  const few = config.vocabSize - (spare.at(-1) ?? 0);
+  const fewer = config.vocabSize - (quarter(spare, config.vocabSize) ?? 0);
+  const ffnSize = channelCounts(config.ffnSize).at(-1)!;
+  const narrow = ` with ${ffnSize} hidden channels`;
+  return [
+    ...single("", config),
+    ...single(` with ${fewer} tokens`, { ...config, vocabSize: fewer }),
+    { steps, config: { ...config, vocabSize: few }, detail: ` with ${few} tokens` },
+    { steps, config: { ...config, ffnSize }, detail: narrow },
+    { steps, config: { ...config, ffnSize, vocabSize: fewer }, detail: `${narrow} and ${fewer} tokens` },
+  ];
+}
 
 interface Priced {
   readonly price: Price;

@@ -18,7 +18,7 @@ import { chooseRun, isOfBlocks, replaceMethod, replaceRun, usualTraining } from 
 import { withBlockLike } from "./replacement.ts";
 import { areLayers, narrowed, surgeonMethod } from "./surgeon.ts";
 import { channelCounts, narrower, shallower, taylorMethod } from "./taylor.ts";
-import { keepTokens, ROWS, vocabularyMethod } from "./vocabulary.ts";
+import { keepTokens, spareTokens, vocabularyMethod } from "./vocabulary.ts";
 
 /** Which of them a search tries: "untrained" leaves out what is trained. */
 export const rewritings = ["all", "untrained", "none"] as const;
@@ -85,17 +85,16 @@ export function waysToRewrite(
 /** By tokens, in 64 steps. */
 const vocabulary: Rewrite = ({ context: { model }, text }) => {
   const { config, steps } = model;
-  const step = ROWS * Math.ceil(config.vocabSize / 64 / ROWS);
   if (!model.tokenizer) return "the model has no tokenizer";
+  const counts = spareTokens(model);
+  if (counts.length === 0) return "hardly a token is a merge of others";
   const smaller = smallerVocabulary(model.tokenizer);
-  const most = config.vocabSize - smaller.least;
-  if (most < step) return "hardly a token is a merge of others";
   const made = once(async (count) => {
     return told(vocabularyMethod.name, {}, await keepTokens(model, text.tokens, smaller, config.vocabSize - count));
   });
   return {
     of: config.vocabSize,
-    counts: upTo(Math.floor(most / step)).map((steps) => steps * step),
+    counts,
     by: (count) => ({
       steps,
       dropped: [],

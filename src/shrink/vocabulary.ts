@@ -14,7 +14,7 @@ import type { Amount } from "./amount.ts";
 import { defineMethod, type Shrunk } from "./method.ts";
 
 /** Numbers of tokens: rows are kept in memory by so many. */
-export const ROWS = 32;
+const ROWS = 32;
 
 export const vocabularyMethod = defineMethod({
   name: "vocabulary",
@@ -32,6 +32,15 @@ export const vocabularyMethod = defineMethod({
     return keepTokens(model, calibration!.tokens, smaller, size);
   },
 });
+
+/** How many tokens can go, in 64ths of them all, ascending; empty where hardly one is a merge of others. */
+export function spareTokens(model: Model): number[] {
+  if (!model.tokenizer) return [];
+  const all = model.config.vocabSize;
+  const step = ROWS * Math.ceil(all / 64 / ROWS);
+  const most = Math.floor((all - smallerVocabulary(model.tokenizer).least) / step);
+  return Array.from({ length: Math.max(0, most) }, (_, i) => (i + 1) * step);
+}
 
 /** At most `size` tokens of the model's vocabulary stay: those that `text`, in these tokens, has most often. */
 export async function keepTokens(
