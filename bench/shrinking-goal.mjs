@@ -55,9 +55,9 @@ const [wiki, classics, children, stories] = [
 ].map((name) => readFileSync(join(data, "text", name)));
 
 /** WikiText's first half judges, as in shrinking.mjs. */
-const judge = at("judge.txt");
+const judgeText = at("judge.txt");
 const half = wiki.indexOf("\n", 640_000) + 1;
-writeFileSync(judge, wiki.subarray(0, half));
+writeFileSync(judgeText, wiki.subarray(0, half));
 
 await once(at("textbooks.txt"), () => node(here("textbooks.mjs"), [at("textbooks.txt")]));
 const textbooks = readFileSync(at("textbooks.txt"));
@@ -104,35 +104,51 @@ const part =
         .trim(),
     ];
   };
+const piqa = inTurn(
+  others("piqa", ({ query }, choice) => `${query}Answer: ${choice}`),
+  2,
+);
+const arcEasy = inTurn(
+  others("arc_easy", ({ question }, choice) => `Question: ${question}\nAnswer: ${choice}`),
+  3,
+);
+const openBookQa = inTurn(
+  others("openbook_qa", ({ query }, choice) => `${query} ${choice}`),
+  1,
+);
 const kinds = [
   inTurn(
     others("lambada_openai", ({ context, continuation }) => `${context} ${continuation}`),
     4,
   ),
   part(textbooks, 1500),
-  inTurn(
-    others("piqa", ({ query }, choice) => `${query}Answer: ${choice}`),
-    2,
-  ),
+  piqa,
   inTurn(passages, 1),
-  inTurn(
-    others("arc_easy", ({ question }, choice) => `Question: ${question}\nAnswer: ${choice}`),
-    3,
-  ),
+  arcEasy,
   part(wiki, 400, half),
-  inTurn(
-    others("openbook_qa", ({ query }, choice) => `${query} ${choice}`),
-    1,
-  ),
+  openBookQa,
   part(children, 250),
   part(classics, 250),
   part(stories, 200),
 ];
-const turns = Array.from({ length: TURNS }, (_, turn) => kinds.flatMap((kind) => kind(turn)).join("\n\n"));
-const learn = at("learn.txt");
-writeFileSync(learn, turns.join("\n\n"));
+function write(name, kinds) {
+  const turns = Array.from({ length: TURNS }, (_, turn) => kinds.flatMap((kind) => kind(turn)).join("\n\n"));
+  writeFileSync(at(name), turns.join("\n\n"));
+  return at(name);
+}
+const learn = write("learn.txt", kinds);
+/** Without questions: half of their answers and more are wrong, and cross-entropy would teach them. */
+const read = write(
+  "read.txt",
+  kinds.filter((kind) => ![piqa, arcEasy, openBookQa].includes(kind)),
+);
 
 const from = (text, windows, window) => ["--text", text, "--windows", windows, "--window", window];
+/** By what the trimmed model says of the text, and by the text. */
+const healing = [
+  ...["heal", "--teacher", at("trimmed"), "--cross-entropy", 1, "--weights", "q8", "--text", read],
+  ...["--rank", 16, "--rate", "1e-3", "--sequences", 4, "--length", 128, "--tokens", 196_608, "--merge"],
+];
 /** [name, of, command] */
 const stages = [
   ["trimmed", model, ["shrink", "--by", "vocabulary", "--params", 0.945465, ...from(learn, 20_000, 128)]],
@@ -141,21 +157,11 @@ const stages = [
     at("trimmed"),
     ["shrink", "--by", "replace", "--drop", 3, "--updates", 1000, "--weights", "q8", ...from(learn, 4096, 128)],
   ],
-  ["narrowed", at("replaced"), ["shrink", "--by", "surgeon", "--params", 0.9232, ...from(learn, 128, 512)]],
-  [
-    "healed",
-    at("narrowed"),
-    [
-      ...["heal", "--teacher", at("trimmed"), "--weights", "q8", "--text", learn, "--rank", 16, "--rate", "1e-3"],
-      ...["--sequences", 4, "--length", 128, "--tokens", 131_072, "--merge"],
-    ],
-  ],
+  ["narrowed", at("replaced"), ["shrink", "--by", "surgeon", "--params", 0.9232, ...from(learn, 256, 512)]],
+  ["healed", at("narrowed"), healing],
+  /** How much of it the text teaches any model. */
+  ["control", at("trimmed"), healing],
 ];
-for (const [name, source, [command, ...options]] of stages) {
-  const resume = command === "heal" && existsSync(`${at(name)}.heal.safetensors`) ? ["--resume"] : [];
-  await once(join(at(name), "config.json"), () => refrain([command, source, ...options, ...resume, "-o", at(name)]));
-}
-
 const tasks = "arc_easy,piqa,lambada_openai,openbookqa";
 /** Nothing that is learned from is of the kind of these. */
 const otherTasks = "hellaswag,siqa";
@@ -183,7 +189,7 @@ function summary(scores) {
 }
 
 async function judged(name, folder) {
-  const reading = ["--text", judge, "--tokens", 4096, "--window", 512, "--stride", 512];
+  const reading = ["--text", judgeText, "--tokens", 4096, "--window", 512, "--stride", 512];
   const { perplexity, bitsPerByte } = await evaluated(`${name}.text`, folder, reading);
   const scores = await scored(`${name}.tasks`, folder, tasks, [join(data, "eval")]);
   return { perplexity, bitsPerByte, ...summary(scores.tasks) };
@@ -201,14 +207,20 @@ async function parametersOf(folder) {
   return schedules[0].cost.uniqueParameters;
 }
 const rows = [];
-for (const [name, folder] of [["whole", model], ...stages.map(([name]) => [name, at(name)])]) {
-  const ends = name === "whole" || name === stages.at(-1)[0];
+async function judge(name, folder) {
+  const ends = ["whole", "healed", "control"].includes(name);
   rows.push({
     name,
     parameters: await parametersOf(folder),
     ...(await judged(name, folder)),
     ...(ends && (await judgedElsewhere(name, folder))),
   });
+}
+await judge("whole", model);
+for (const [name, source, [command, ...options]] of stages) {
+  const resume = command === "heal" && existsSync(`${at(name)}.heal.safetensors`) ? ["--resume"] : [];
+  await once(join(at(name), "config.json"), () => refrain([command, source, ...options, ...resume, "-o", at(name)]));
+  await judge(name, at(name));
 }
 const [whole] = rows;
 for (const row of rows) row.kept = row.above / whole.above;
