@@ -131,23 +131,23 @@ const kinds = [
   part(classics, 250),
   part(stories, 200),
 ];
-function write(name, kinds) {
-  const turns = Array.from({ length: TURNS }, (_, turn) => kinds.flatMap((kind) => kind(turn)).join("\n\n"));
+function write(name, kinds, first = 0) {
+  const turns = Array.from({ length: TURNS - first }, (_, i) => kinds.flatMap((kind) => kind(first + i)).join("\n\n"));
   writeFileSync(at(name), turns.join("\n\n"));
   return at(name);
 }
 const learn = write("learn.txt", kinds);
 /** Without questions: half of their answers and more are wrong, and cross-entropy would teach them. */
-const read = write(
-  "read.txt",
-  kinds.filter((kind) => ![piqa, arcEasy, openBookQa].includes(kind)),
-);
+const unasked = kinds.filter((kind) => ![piqa, arcEasy, openBookQa].includes(kind));
+const read = write("read.txt", unasked);
+/** What the first healing does not come to. */
+const readOn = write("read-on.txt", unasked, 300);
 
 const from = (text, windows, window) => ["--text", text, "--windows", windows, "--window", window];
 /** By what the trimmed model says of the text, and by the text. */
-const healing = [
-  ...["heal", "--teacher", at("trimmed"), "--cross-entropy", 1, "--weights", "q8", "--text", read],
-  ...["--rank", 16, "--rate", "1e-3", "--sequences", 4, "--length", 128, "--tokens", 196_608, "--merge"],
+const heal = (text, tokens, sequences, rate) => [
+  ...["heal", "--teacher", at("trimmed"), "--cross-entropy", 1, "--weights", "q8", "--rank", 16, "--merge"],
+  ...["--text", text, "--tokens", tokens, "--sequences", sequences, "--length", 128, "--rate", rate],
 ];
 /** [name, of, command] */
 const stages = [
@@ -157,10 +157,11 @@ const stages = [
     at("trimmed"),
     ["shrink", "--by", "replace", "--drop", 3, "--updates", 1000, "--weights", "q8", ...from(learn, 4096, 128)],
   ],
-  ["narrowed", at("replaced"), ["shrink", "--by", "surgeon", "--params", 0.9232, ...from(learn, 256, 512)]],
-  ["healed", at("narrowed"), healing],
-  /** How much of it the text teaches any model. */
-  ["control", at("trimmed"), healing],
+  ["narrowed", at("replaced"), ["shrink", "--by", "surgeon", "--params", 0.9232, ...from(learn, 128, 512)]],
+  ["healed", at("narrowed"), heal(read, 196_608, 4, "1e-3")],
+  ["further", at("healed"), heal(readOn, 163_840, 2, "7e-4")],
+  /** How much of that the text teaches any model, by fewer tokens. */
+  ["control", at("trimmed"), heal(read, 65_536, 4, "1e-3")],
 ];
 const tasks = "arc_easy,piqa,lambada_openai,openbookqa";
 /** Nothing that is learned from is of the kind of these. */
@@ -182,6 +183,7 @@ function summary(scores) {
   const mean = (of) => scores.reduce((sum, task) => sum + of(task), 0) / scores.length;
   return {
     tasks: Object.fromEntries(scores.map(({ task, score }) => [task, score])),
+    right: Object.fromEntries(scores.map(({ task, right }) => [task, right])),
     accuracy: mean(({ score }) => score.value),
     error: Math.sqrt(mean(({ score }) => score.standardError ** 2) / scores.length),
     above: mean(({ score, chance }) => score.value - chance),
@@ -208,7 +210,7 @@ async function parametersOf(folder) {
 }
 const rows = [];
 async function judge(name, folder) {
-  const ends = ["whole", "healed", "control"].includes(name);
+  const ends = ["whole", "further"].includes(name);
   rows.push({
     name,
     parameters: await parametersOf(folder),
@@ -223,7 +225,19 @@ for (const [name, source, [command, ...options]] of stages) {
   await judge(name, at(name));
 }
 const [whole] = rows;
-for (const row of rows) row.kept = row.above / whole.above;
+/** Of a ratio of two means over the same items (delta method): that of the mean of what is left less what the ratio leaves, item by item. */
+function errorOfRatio(right, ratio) {
+  const variances = Object.entries(whole.right).map(([task, before]) => {
+    const differences = Array.from(before, (one, i) => Number(right[task][i]) - ratio * Number(one));
+    const mean = differences.reduce((sum, x) => sum + x, 0) / differences.length;
+    return differences.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (differences.length - 1) / differences.length;
+  });
+  return Math.sqrt(variances.reduce((sum, x) => sum + x, 0)) / variances.length / whole.above;
+}
+for (const row of rows) {
+  row.kept = row.above / whole.above;
+  row.keptError = errorOfRatio(row.right, row.kept);
+}
 const percent = (value, digits = 1) => (100 * value).toFixed(digits);
 const columns = ["parameters fewer", "", "bits a byte", "accuracy, %", "above chance, kept"];
 const table = markdownTable(
@@ -233,7 +247,7 @@ const table = markdownTable(
     row.name,
     row.bitsPerByte.toFixed(3),
     `${percent(row.accuracy)} ± ${percent(row.error)}`,
-    `${percent(row.kept, 0)} %`,
+    row === whole ? "100 %" : `${percent(row.kept, 0)} ± ${percent(row.keptError, 0)} %`,
   ]),
 );
 console.log(table);

@@ -1,5 +1,6 @@
 /** `refrain compare`: several models, or several schedules of one, in one table. */
 import { type Candidate, type Compared, compareModels } from "../measure/compare.ts";
+import { taskDifferences } from "../measure/tasks/evaluate.ts";
 import { openTasks } from "../measure/tasks/open-tasks.ts";
 import { comparison } from "../report/comparison.ts";
 import { formatCount } from "../report/format.ts";
@@ -58,6 +59,7 @@ export const command = defineRefrainCommand({
         name: letter(i),
         model: candidate.model,
         ...profile,
+        ...(tasks && i > 0 && { againstFirst: taskDifferences(compared[0]!.profile.tasks, profile.tasks) }),
         sameTokens,
       })),
     };
@@ -106,7 +108,9 @@ function conditions(compared: readonly Compared[], textName: string | undefined)
       ? `Perplexity on ${textName}, ${formatCount(measured.tokens)} tokens, window ${formatCount(measured.window)}, stride ${formatCount(measured.stride)}.`
       : "For perplexity, add --text FILE.",
     ...(compared[0]!.profile.tasks.length > 0
-      ? ["Tasks are zero-shot, with prompts and scoring as in lm-evaluation-harness 0.4.13; ± is one standard error."]
+      ? [
+          `Tasks are zero-shot, with prompts and scoring as in lm-evaluation-harness 0.4.13; ± is one standard error.${compared.length > 1 ? " Behind a share stands its difference from A's in points, with the error of the differences item by item." : ""}`,
+        ]
       : []),
     ...(others.length > 0
       ? [

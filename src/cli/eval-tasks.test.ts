@@ -137,12 +137,19 @@ describe("compare --tasks", () => {
     const words = [model, "--schedule", "0 2", "--tasks", "piqa,lambada_openai", "--data", data, "--out", out];
     const compared = await commandLine(["compare", ...words]);
     expect(compared.code).toBe(0);
-    expect(compared.out).toMatch(/^PIQA, acc_norm +[\d.]+ ± [\d.]+ % +[\d.]+ ± [\d.]+ %$/m);
+    expect(compared.out).toMatch(/^PIQA, acc_norm +[\d.]+ ± [\d.]+ % +[\d.]+ ± [\d.]+ % +[−+]?[\d.]+ ± [\d.]+$/m);
     expect(compared.out).toMatch(/^mean of 2 tasks +/m);
     expect(compared.out).toMatch(/^LAMBADA, perplexity +/m);
     expect((await readdir(out)).sort()).toEqual(["comparison.json", "tasks.png", "tasks.svg"]);
     const { models } = JSON.parse(await readFile(join(out, "comparison.json"), "utf8"));
-    expect(models.map(({ tasks }: { tasks: unknown[] }) => tasks.length)).toEqual([2, 2]);
+    expect(models.map(({ tasks }: { tasks: { right: string }[] }) => tasks.map(({ right }) => right.length))).toEqual([
+      [3, 3],
+      [3, 3],
+    ]);
+    expect(models.map(({ againstFirst }: { againstFirst?: unknown }) => againstFirst)).toEqual([
+      undefined,
+      { tasks: [expect.anything(), expect.anything()], mean: expect.objectContaining({ value: expect.any(Number) }) },
+    ]);
     expect(await readFile(join(out, "tasks.svg"), "utf8")).toContain("B: ");
   });
 });

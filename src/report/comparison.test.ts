@@ -54,15 +54,15 @@ describe("comparison", () => {
     expect(rows).toHaveLength(6);
   });
 
-  it("has the shares of tasks with their errors, the mean, and perplexities", () => {
+  it("has the shares of tasks with their errors, differences item by item, the mean, and perplexities", () => {
     const { rows } = comparison([
       { name: "A", profile: profile(4, 20, [taskResult("PIQA", 0.66), lambada(0.3, 40)]) },
       { name: "B", profile: profile(2, 90, [taskResult("PIQA", 0.6), lambada(0, 4e9)]) },
     ]);
     expect(rows.slice(7)).toEqual([
-      ["PIQA, acc", "66.0 ± 2.0 %", "60.0 ± 2.0 %"],
-      ["LAMBADA, acc", "30.0 ± 3.0 %", "0.0 ± 3.0 %"],
-      ["mean of 2 tasks", "48.0 ± 1.8 %", "30.0 ± 1.8 %"],
+      ["PIQA, acc", "66.0 ± 2.0 %", "60.0 ± 2.0 %  −6.0 ± 1.7"],
+      ["LAMBADA, acc", "30.0 ± 3.0 %", "0.0 ± 3.0 %  −30.0 ± 3.2"],
+      ["mean of 2 tasks", "48.0 ± 1.8 %", "30.0 ± 1.8 %  −18.0 ± 1.8"],
       ["LAMBADA, perplexity", "40.00 ± 4.0", "4.0 G ± 400.0 M"],
     ]);
   });

@@ -1,9 +1,10 @@
 /** Several profiles as one table: a line for each figure, a column for each profile, with ratios to the first. */
 import type { Profile } from "../measure/profile.ts";
-import { taskMean } from "../measure/tasks/evaluate.ts";
+import { taskDifferences, taskMean } from "../measure/tasks/evaluate.ts";
+import type { Figure as Share } from "../measure/tasks/metrics.ts";
 import { formatBytes, formatNumber, formatRatio, formatShortCount } from "./format.ts";
 import type { Column, Row } from "./table.ts";
-import { formatPerplexity, formatShare } from "./task-table.ts";
+import { formatDifference, formatPerplexity, formatShare } from "./task-table.ts";
 
 export interface NamedProfile {
   /** Short: it stands above a column. */
@@ -48,12 +49,15 @@ export function comparison(profiles: readonly NamedProfile[]): { readonly column
   return { columns: [{ title: "", align: "left" }, ...profiles.map(({ name }) => ({ title: name }))], rows };
 }
 
-/** Shares with their standard errors: a ratio of two of them would say little. */
+/** Shares with their standard errors and differences from the first's: a ratio of two shares would say little. */
 function taskRows(profiles: readonly NamedProfile[]): Row[] {
   const first = profiles[0]!.profile.tasks;
+  const differences = profiles.map(({ profile }) => taskDifferences(first, profile.tasks));
+  const cell = (share: Share, difference: Share, i: number) =>
+    `${formatShare(share)}${i === 0 ? "" : `  ${formatDifference(difference)}`}`;
   const rows = first.map(({ title, metrics }, t) => [
     `${title}, ${metrics.acc_norm ? "acc_norm" : "acc"}`,
-    ...profiles.map(({ profile }) => formatShare(profile.tasks[t]!.score)),
+    ...profiles.map(({ profile }, i) => cell(profile.tasks[t]!.score, differences[i]!.tasks[t]!, i)),
   ]);
   const perplexities = first.flatMap(({ title, metrics }, t) =>
     metrics.perplexity
@@ -65,7 +69,7 @@ function taskRows(profiles: readonly NamedProfile[]): Row[] {
         ]
       : [],
   );
-  const means = profiles.map(({ profile }) => formatShare(taskMean(profile.tasks)));
+  const means = profiles.map(({ profile }, i) => cell(taskMean(profile.tasks), differences[i]!.mean, i));
   const mean = first.length > 1 ? [[`mean of ${first.length} tasks`, ...means]] : [];
   return [...rows, ...mean, ...perplexities];
 }

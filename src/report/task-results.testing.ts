@@ -12,6 +12,7 @@ export function taskResult(title: string, value: number, other: Partial<TaskResu
     metrics: { acc: figure },
     score: figure,
     chance: 0.25,
+    right: Array.from({ length: 200 }, (_, i) => (i < Math.round(200 * value) ? "1" : "0")).join(""),
     groups: [],
     truncated: 0,
     fromCache: 0,

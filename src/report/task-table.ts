@@ -10,6 +10,14 @@ export function formatShare({ value, standardError }: Figure): string {
   return `${(value * 100).toFixed(1)} ± ${formatPercent(standardError, 1)}`;
 }
 
+/** "−1.3 ± 0.9": points, of a difference of two shares. */
+export function formatDifference({ value, standardError }: Figure): string {
+  const points = (x: number) => (100 * x).toFixed(1);
+  const amount = points(Math.abs(value));
+  const sign = Number(amount) === 0 ? "" : value < 0 ? "−" : "+";
+  return `${sign}${amount}${Number.isFinite(standardError) ? ` ± ${points(standardError)}` : ""}`;
+}
+
 export function formatPerplexity({ value, standardError }: Figure): string {
   const write = (x: number, digits: number) => (x < 1e6 ? formatNumber(x, digits) : formatShortCount(x));
   const error = Number.isFinite(standardError) ? ` ± ${write(standardError, 2)}` : "";

@@ -7,7 +7,7 @@ import type { OnProgress } from "../../progress.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { type EncodedRequest, encodeItem } from "./encode.ts";
 import type { Item } from "./item.ts";
-import { chance, type Figure, figure, meanOfFigures, type ScoredItem } from "./metrics.ts";
+import { answers, chance, type Figure, figure, meanOfFigures, pairedDifference, type ScoredItem } from "./metrics.ts";
 import type { OpenTask } from "./open-tasks.ts";
 import { scoreRequests, tokensNeeded } from "./score.ts";
 import { ScoreStore, scoreFileName } from "./score-store.ts";
@@ -25,6 +25,8 @@ export interface TaskResult {
   readonly score: Figure;
   /** What guessing gives. */
   readonly chance: number;
+  /** "1" or "0" for each item, in the order of the file: whether it counts as right in `score`. */
+  readonly right: string;
   /** Accuracy of each part, e.g. subject. */
   readonly groups: readonly ({ readonly name: string; readonly items: number } & Figure)[];
   /** Items that were longer than the model's context, and lost their beginning. */
@@ -93,6 +95,7 @@ export async function evaluateTask(
   } finally {
     session.dispose();
   }
+  const counted = task.metrics.at(-1) as "acc" | "acc_norm";
   const metrics = Object.fromEntries(task.metrics.map((metric) => [metric, figure(metric, scored)]));
   return {
     task: task.name,
@@ -101,8 +104,9 @@ export async function evaluateTask(
     items: scored.length,
     limit,
     metrics,
-    score: metrics[task.metrics.at(-1)!]!,
+    score: metrics[counted]!,
     chance: chance(scored),
+    right: answers(counted, scored),
     groups: groupsOf(scored),
     truncated: encoded.filter(({ requests }) => tokensNeeded(requests) > context).length,
     fromCache,
@@ -136,4 +140,13 @@ function groupsOf(scored: readonly ScoredItem[]): TaskResult["groups"] {
 export function taskMean(results: readonly TaskResult[]): Figure & { readonly chance: number } {
   const chance = results.reduce((sum, result) => sum + result.chance, 0) / results.length;
   return { ...meanOfFigures(results.map(({ score }) => score)), chance };
+}
+
+/** What each task counts with, and their mean, against those of the first model on the same items. */
+export function taskDifferences(
+  first: readonly TaskResult[],
+  then: readonly TaskResult[],
+): { readonly tasks: readonly Figure[]; readonly mean: Figure } {
+  const tasks = first.map(({ right }, t) => pairedDifference(right, then[t]!.right));
+  return { tasks, mean: meanOfFigures(tasks) };
 }

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { chance, figure, mean, meanOfFigures, predicted, type ScoredItem } from "./metrics.ts";
+import {
+  answers,
+  chance,
+  figure,
+  mean,
+  meanOfFigures,
+  pairedDifference,
+  predicted,
+  type ScoredItem,
+} from "./metrics.ts";
 
 function scored(
   logLikelihoods: readonly number[],
@@ -24,6 +33,17 @@ describe("metrics", () => {
     const items = [1, 0, 0, 0].map((gold) => scored([-1, -2], [1, 1], gold));
     expect(figure("acc", items)).toEqual({ value: 0.75, standardError: 0.25 });
     expect(figure("acc", items.slice(0, 1)).standardError).toBeNaN();
+  });
+
+  it("a difference between models has the error of what they differ in", () => {
+    const items = [1, 0, 0, 0].map((gold) => scored([-1, -2], [1, 1], gold));
+    expect(answers("acc", items)).toBe("0111");
+    // The same items missed, however many, leave nothing to chance.
+    expect(pairedDifference("0111", "0111")).toEqual({ value: 0, standardError: 0 });
+    const { value, standardError } = pairedDifference("0111", "0010");
+    expect(value).toBe(-0.5);
+    expect(standardError).toBeCloseTo(Math.sqrt(1 / 3 / 4), 12);
+    expect(pairedDifference("1", "0")).toEqual({ value: -1, standardError: Number.NaN });
   });
 
   it("with one request, right is what greedy decoding gives", () => {

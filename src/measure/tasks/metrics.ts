@@ -29,6 +29,18 @@ export function figure(metric: Metric, items: readonly ScoredItem[]): Figure {
   return mean(items.map((scored) => (isRight(scored, metric) ? 1 : 0)));
 }
 
+/** Which items are right: "1" or "0" for each, in their order. */
+export const answers = (metric: "acc" | "acc_norm", items: readonly ScoredItem[]): string =>
+  items.map((scored) => (isRight(scored, metric) ? "1" : "0")).join("");
+
+/**
+ * How much larger the share of right answers to the same items is than at first. Models that are alike mostly miss the same items, so
+ * the error, of the differences item by item, is smaller than both of theirs.
+ */
+export function pairedDifference(first: string, then: string): Figure {
+  return mean(Array.from(first, (right, i) => Number(then[i]) - Number(right)));
+}
+
 /** Share of right answers that guessing gives; with a single request there is nothing to guess among. */
 export function chance(items: readonly ScoredItem[]): number {
   const shares = items.map(({ item }) => (item.requests.length === 1 ? 0 : 1 / item.requests.length));
