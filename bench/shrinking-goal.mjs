@@ -3,11 +3,12 @@
  *
  * How much of a real model can go when there are hours instead of minutes, and text of the kind that it is for: first tokens that such
  * text hardly needs, then three layers for one that is trained, then hidden channels; what is left learns from the
- * model that only has fewer tokens. Every stage is judged by tasks and text. DATA is the shared test data. Each command runs once: OUT keeps what they
+ * model that only has fewer tokens, and from the text. Every stage is judged by tasks and text, and so is a control: the model that only has fewer
+ * tokens, healed so, too. DATA is the shared test data. Each command runs once: OUT keeps what they
  * wrote, and the same line goes on where it was stopped. Prints a table and writes OUT/results.json. FILE is HellaSwag in
- * the hub's fields (test/fixtures/make-tasks.py writes it): with it the whole and the last model are judged by tasks of another kind, too.
+ * the hub's fields (test/fixtures/make-tasks.py writes it): with it the whole and the smallest model are judged by tasks of another kind, too.
  *
- * The text to learn from is half of the tasks' kind: items behind the ones that judge, none of which is asked the same, each with one of
+ * The text to learn from is to three tenths of the tasks' kind: items behind the ones that judge, none of which is asked the same, each with one of
  * its answers in turn, right or wrong. Which is right is said nowhere.
  */
 import { execFile } from "node:child_process";
