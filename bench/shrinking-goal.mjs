@@ -15,6 +15,7 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseArgs, promisify } from "node:util";
+import { mean, meanOfFigures } from "../dist/measure/tasks/metrics.js";
 import { markdownTable } from "../dist/report/table.js";
 
 const run = promisify(execFile);
@@ -228,12 +229,10 @@ for (const [name, source, [command, ...options]] of stages) {
 const [whole] = rows;
 /** Of a ratio of two means over the same items (delta method): that of the mean of what is left less what the ratio leaves, item by item. */
 function errorOfRatio(right, ratio) {
-  const variances = Object.entries(whole.right).map(([task, before]) => {
-    const differences = Array.from(before, (one, i) => Number(right[task][i]) - ratio * Number(one));
-    const mean = differences.reduce((sum, x) => sum + x, 0) / differences.length;
-    return differences.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (differences.length - 1) / differences.length;
-  });
-  return Math.sqrt(variances.reduce((sum, x) => sum + x, 0)) / variances.length / whole.above;
+  const left = Object.entries(whole.right).map(([task, before]) =>
+    mean(Array.from(before, (one, i) => Number(right[task][i]) - ratio * Number(one))),
+  );
+  return meanOfFigures(left).standardError / whole.above;
 }
 for (const row of rows) {
   row.kept = row.above / whole.above;

@@ -13,6 +13,7 @@ import { formatBytes, formatNumber } from "../report/format.ts";
 import { halves } from "../schedule/edits.ts";
 import { printSteps } from "../schedule/print.ts";
 import { type Steps, sameSteps } from "../schedule/schedule.ts";
+import { smallerVocabulary } from "../text/smaller-vocabulary.ts";
 import { type Budget, type Price, refuseUnlessWithin } from "./budget.ts";
 import { angularMethod } from "./by-similarity.ts";
 import { type Candidate, candidates, keyOf, waysToShorten, weightTypes } from "./candidates.ts";
@@ -115,10 +116,10 @@ export const autoMethod = defineMethod({
 
 /** The least that each way alone, and two at once, can leave. */
 function leastOf(model: Model, unedited: boolean): (Priceable & { readonly detail: string })[] {
-  const { config, steps } = model;
+  const { config, steps, tokenizer } = model;
   const single = (detail: string, config: ModelConfig) => steps.map((step) => ({ steps: [step], config, detail }));
   if (unedited) return single("", config);
-  const spare = spareTokens(model);
+  const spare = tokenizer ? spareTokens(config.vocabSize, smallerVocabulary(tokenizer).least) : [];
   const few = config.vocabSize - (spare.at(-1) ?? 0);
   const fewer = config.vocabSize - (quarter(spare, config.vocabSize) ?? 0);
   const ffnSize = channelCounts(config.ffnSize).at(-1)!;

@@ -121,7 +121,7 @@ it("a search tries them, and takes fewer channels where tokens go, too", async (
   await of.dispose();
 });
 
-it("what only both together reach is not refused", async () => {
+it("a search that nothing satisfies names the least that both together reach", async () => {
   const run = (share: number) => autoMethod.run(context({ budget: { kind: "params", share } }), { edits: "untrained" });
   await expect(run(0.01)).rejects.toMatchObject({
     code: "budget",

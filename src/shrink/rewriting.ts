@@ -86,9 +86,9 @@ export function waysToRewrite(
 const vocabulary: Rewrite = ({ context: { model }, text }) => {
   const { config, steps } = model;
   if (!model.tokenizer) return "the model has no tokenizer";
-  const counts = spareTokens(model);
-  if (counts.length === 0) return "hardly a token is a merge of others";
   const smaller = smallerVocabulary(model.tokenizer);
+  const counts = spareTokens(config.vocabSize, smaller.least);
+  if (counts.length === 0) return "hardly a token is a merge of others";
   const made = once(async (count) => {
     return told(vocabularyMethod.name, {}, await keepTokens(model, text.tokens, smaller, config.vocabSize - count));
   });

@@ -33,12 +33,10 @@ export const vocabularyMethod = defineMethod({
   },
 });
 
-/** How many tokens can go, in 64ths of them all, ascending; empty where hardly one is a merge of others. */
-export function spareTokens(model: Model): number[] {
-  if (!model.tokenizer) return [];
-  const all = model.config.vocabSize;
+/** How many of `all` tokens can go for `least` to stay, in 64ths of them all, ascending; empty where hardly one can. */
+export function spareTokens(all: number, least: number): number[] {
   const step = ROWS * Math.ceil(all / 64 / ROWS);
-  const most = Math.floor((all - smallerVocabulary(model.tokenizer).least) / step);
+  const most = Math.floor((all - least) / step);
   return Array.from({ length: Math.max(0, most) }, (_, i) => (i + 1) * step);
 }
 
