@@ -1,5 +1,5 @@
 /**
- * node bench/shrinking-goal.mjs MODEL.gguf DATA OUT [--threads 2] [--items 300] [--hellaswag FILE] (npm run build first)
+ * node bench/shrinking-goal.mjs MODEL.gguf DATA OUT [--threads 2] [--items 300] [--seed 0] [--hellaswag FILE] (npm run build first)
  *
  * How much of a real model can go when there are hours instead of minutes, and text of the kind that it is for: first tokens that such
  * text hardly needs, then three layers for one that is trained, then hidden channels; what is left learns from the
@@ -24,6 +24,7 @@ const { values, positionals } = parseArgs({
   options: {
     threads: { type: "string", default: "2" },
     items: { type: "string", default: "300" },
+    seed: { type: "string", default: "0" },
     hellaswag: { type: "string" },
   },
 });
@@ -150,6 +151,7 @@ const from = (text, windows, window) => ["--text", text, "--windows", windows, "
 const heal = (text, tokens, sequences, rate) => [
   ...["heal", "--teacher", at("trimmed"), "--cross-entropy", 1, "--weights", "q8", "--rank", 16, "--merge"],
   ...["--text", text, "--tokens", tokens, "--sequences", sequences, "--length", 128, "--rate", rate],
+  ...["--seed", values.seed],
 ];
 /** [name, of, command] */
 const stages = [
@@ -157,7 +159,10 @@ const stages = [
   [
     "replaced",
     at("trimmed"),
-    ["shrink", "--by", "replace", "--drop", 3, "--updates", 1000, "--weights", "q8", ...from(learn, 4096, 128)],
+    [
+      ...["shrink", "--by", "replace", "--drop", 3, "--updates", 1000, "--seed", values.seed, "--weights", "q8"],
+      ...from(learn, 4096, 128),
+    ],
   ],
   ["narrowed", at("replaced"), ["shrink", "--by", "surgeon", "--params", 0.9232, ...from(learn, 128, 512)]],
   ["healed", at("narrowed"), heal(read, 196_608, 4, "1e-3")],

@@ -2,7 +2,8 @@
  * node bench/shrinking-report.mjs OUT FOLDER [--rounds 5]
  *
  * What `node bench/shrinking.mjs` left in OUT, as a table, figures and their data in FOLDER. First the healed models decode in
- * turns with the whole one, on two threads, so let nothing else run; what was timed once is kept in OUT.
+ * turns with the whole one, on two threads, so let nothing else run; what was timed once is kept in OUT. Rows that FOLDER's
+ * results.json already has and OUT has not stay, if the whole model is judged in OUT as it is there.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, isAbsolute, join } from "node:path";
@@ -69,28 +70,38 @@ function judged({ perplexity, tasks }) {
   };
 }
 
+/** The rows of an earlier report in FOLDER that are not among those found now. */
+function keptRows(found) {
+  const path = join(folder, "results.json");
+  if (!existsSync(path)) return [];
+  const earlier = JSON.parse(readFileSync(path, "utf8"));
+  if (JSON.stringify(earlier.whole.tasks) !== JSON.stringify(base.tasks))
+    throw new Error(`${path}: the whole model was judged otherwise there; give another FOLDER`);
+  const isFound = (row) => found.some(({ method, gone }) => method === row.method && gone === row.gone);
+  return earlier.rows.filter((row) => !isFound(row));
+}
+
 const withoutFolders = (args) => args.map((arg) => (typeof arg === "string" && isAbsolute(arg) ? basename(arg) : arg));
 
 for (const name of names) if (!has(name, "speed.json")) await timed(name);
 
-const rows = names
-  .map((name) => {
-    const [, method, gone] = /^(.*)-(\d+)$/.exec(name);
-    const shrunk = read(name, "shrunk", "shrink.json");
-    const { shrink, heal, record } = read(name, "heal.json");
-    return {
-      method,
-      gone: Number(gone),
-      schedule: shrunk.after,
-      trained: record.parameters,
-      speed: read(name, "speed.json"),
-      before: judged(read(name, "before.json")),
-      after: judged(read(name, "after.json")),
-      commands: { shrink: withoutFolders(shrink), heal: withoutFolders(heal) },
-    };
-  })
-  .sort((a, b) => a.gone - b.gone || a.after.loss - b.after.loss);
 const base = judged(whole);
+const found = names.map((name) => {
+  const [, method, gone] = /^(.*)-(\d+)$/.exec(name);
+  const shrunk = read(name, "shrunk", "shrink.json");
+  const { shrink, heal, record } = read(name, "heal.json");
+  return {
+    method,
+    gone: Number(gone),
+    schedule: shrunk.after,
+    trained: record.parameters,
+    speed: read(name, "speed.json"),
+    before: judged(read(name, "before.json")),
+    after: judged(read(name, "after.json")),
+    commands: { shrink: withoutFolders(shrink), heal: withoutFolders(heal) },
+  };
+});
+const rows = [...found, ...keptRows(found)].sort((a, b) => a.gone - b.gone || a.after.loss - b.after.loss);
 
 const kept = (one) => `${((100 * one.aboveChance) / base.aboveChance).toFixed(0)} %`;
 const accuracy = (one) => `${(100 * one.accuracy).toFixed(1)} ± ${(100 * one.standardError).toFixed(1)}`;

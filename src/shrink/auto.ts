@@ -35,7 +35,7 @@ export const autoMethod = defineMethod({
   description:
     "searches what to drop, share, trim, narrow, merge or train, and how to keep weights, for the least loss within a budget",
   paper:
-    "what it tries: arXiv 2403.17887 (angular), arXiv 2403.03853 (influence), arXiv 2406.10594 (halves), arXiv 2010.05609 (vocabulary), arXiv 2305.11627 (width), arXiv 2302.04089 (surgeon), arXiv 2402.11187 (collapse), arXiv 2403.19135 (replace)",
+    "what it tries: arXiv 2403.17887 (angular), arXiv 2403.03853 (influence), arXiv 2406.10594 (halves), arXiv 2010.05609 (vocabulary), arXiv 2410.20672 (tie), arXiv 2305.11627 (width), arXiv 2302.04089 (surgeon), arXiv 2402.11187 (collapse), arXiv 2402.09025 (perplexity), arXiv 2403.19135 (replace)",
   amounts: ["fit", "params", "speed"],
   calibration: { window: 128, windows: 512 },
   options: {

@@ -65,9 +65,11 @@ describe("with a quarter fewer tokens", () => {
         "influence",
         "share pairs",
         "angular, then share pairs",
+        "tie",
         "width",
         "taylor",
         "collapse",
+        "perplexity",
         "surgeon",
       ].map((name) => `a quarter fewer tokens and ${name}`),
     );

@@ -177,6 +177,24 @@ describe("perplexity", () => {
     // Six halves go, and each round keeps something after each window.
     expect(writes).toBe(6 * windows);
   });
+
+  it("measures nothing again for fewer steps than an earlier search, which more of them goes on from", async () => {
+    const journal = memoryJournal();
+    const measured: Json[] = [];
+    const counting: Journal = {
+      read: journal.read,
+      write: (state) => journal.write(measured[measured.push(state) - 1]!),
+    };
+    for (const [count, rounds] of [
+      [2, 2],
+      [1, 0],
+      [3, 1],
+    ] as const) {
+      measured.length = 0;
+      expect(await run("perplexity", drop(count), {}, counting)).toEqual(await run("perplexity", drop(count)));
+      expect(measured).toHaveLength(rounds * windows);
+    }
+  });
 });
 
 async function meanLosses(steps: Model["steps"]): Promise<number[]> {

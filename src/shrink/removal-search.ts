@@ -52,10 +52,17 @@ export async function searchRemovals(
   const head = headPlays(config, steps);
   const work = (entries: number) => (entries * (entries + 1)) / 2 + head * (entries + 1);
   const total = sum(Array.from({ length: expected }, (_, round) => windows * work(steps.length - round)));
+  const leftAfter = (rounds: readonly Round[]) => {
+    const gone = new Set(rounds.map(({ dropped }) => dropped));
+    return [...steps.keys()].filter((position) => !gone.has(position));
+  };
+  const play = (positions: readonly number[]) => positions.map((position) => steps[position]!);
+  // A search that asked for more may have gone this way before.
+  const known = state.rounds.findIndex((_, round) => enough(play(leftAfter(state.rounds.slice(0, round)))));
+  if (known >= 0) return state.rounds.slice(0, known);
   for (;;) {
-    const gone = new Set(state.rounds.map(({ dropped }) => dropped));
-    const left = [...steps.keys()].filter((position) => !gone.has(position));
-    const playing = left.map((position) => steps[position]!);
+    const left = leftAfter(state.rounds);
+    const playing = play(left);
     if (enough(playing) || left.length === 1) return state.rounds;
     const before = sum(state.rounds.map((_, round) => windows * work(steps.length - round)));
     while (state.windows < windows) {

@@ -54,20 +54,22 @@ async function ways(of: Model, which: Rewriting = "all", given: Partial<MethodCo
 /** All but the function that edits the weights. */
 const told = ({ edit: _, ...rest }: Shrunk) => rest;
 
-const edits = ["width", "taylor", "collapse", "surgeon", "replace"];
+const edits = ["tie", "width", "taylor", "collapse", "perplexity", "surgeon", "replace"];
 const characters = { way: "vocabulary", why: "hardly a token is a merge of others" };
 
 describe("the ways that change weights", () => {
   it("are named, and known by what they cost, before anything is made", async () => {
     expect((await ways(model, "none")).ways).toEqual([]);
-    expect((await ways(model, "untrained")).ways.map(({ name }) => name)).toEqual(edits.slice(0, 4));
+    expect((await ways(model, "untrained")).ways.map(({ name }) => name)).toEqual(edits.slice(0, -1));
     const { ways: all, leftOut } = await ways(model);
     // The vocabulary of this one is characters.
     expect(leftOut).toEqual([characters]);
     expect(all.map(({ name, of, counts, dear = false }) => ({ name, of, counts, dear }))).toEqual([
+      { name: "tie", of: 3, counts: [1], dear: false },
       { name: "width", of: 88, counts: [24, 56], dear: false },
       { name: "taylor", of: 3, counts: [1], dear: false },
       { name: "collapse", of: 3, counts: [1], dear: false },
+      { name: "perplexity", of: 3, counts: [1], dear: true },
       { name: "surgeon", of: 88, counts: [24, 56], dear: true },
       { name: "replace", of: 3, counts: [1], dear: true },
     ]);
@@ -114,6 +116,7 @@ describe("the ways that change weights", () => {
     expect([...labels]).toEqual([
       "taylor: gradients",
       "collapse (1): merging layers",
+      "perplexity (1): round 1",
       "surgeon (1): solving layers",
       "replace (1): held-out windows",
       "replace (1): training a layer",
@@ -121,9 +124,17 @@ describe("the ways that change weights", () => {
   });
 
   it.each<[string, string, readonly string[]]>([
-    ["halves", "a0 f0 1", ["it ranks layers", "it merges layers", "it solves layers", "no run of whole layers"]],
-    ["shared blocks", "0-1 0-1", ["it ranks layers", "it merges layers", "it solves layers"]],
-    ["one layer", "1", ["there is one layer", "fewer than three layers", "no run of whole layers"]],
+    [
+      "halves",
+      "a0 f0 1",
+      ["averages layers", "ranks layers", "merges layers", "drops layers", "solves layers", "no run of whole layers"],
+    ],
+    ["shared blocks", "0-1 0-1", ["averages layers", "ranks layers", "merges layers", "drops layers", "solves layers"]],
+    [
+      "one layer",
+      "1",
+      ["is one layer", "is one layer", "fewer than three layers", "is one layer", "no run of whole layers"],
+    ],
   ])("are left out of a model of %s that cannot have them, with a reason", async (_, schedule, reasons) => {
     const of = model.withSchedule(schedule);
     const { ways: some, leftOut } = await ways(of);
@@ -270,7 +281,7 @@ describe("a search among them", () => {
     // Nothing that changed weights won here: what won need not be made again.
     expect(whole.record).not.toHaveProperty("edit");
     for (const [stop, made] of [
-      [plain + 1, ["taylor:", "collapse", "surgeon", "replace"]],
+      [plain + 1, ["taylor:", "collapse", "perplexity", "surgeon", "replace"]],
       [tried.length - 2, ["replace"]],
       [tried.length - 1, []],
     ] as const) {

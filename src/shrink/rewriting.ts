@@ -1,7 +1,7 @@
 /**
- * The ways to make a model smaller that change weights or need gradients, for a search: fewer tokens (vocabulary.ts), fewer layers
- * or narrower feed-forwards (taylor.ts, surgeon.ts), merged layers (collapse.ts), a trained layer in place of several (replace.ts). What each
- * would cost is known before it is made.
+ * The ways to make a model smaller that change weights or measure more than a look at the hidden states, for a search: fewer tokens
+ * (vocabulary.ts), fewer layers (taylor.ts, perplexity.ts), narrower feed-forwards (taylor.ts, surgeon.ts), averaged or merged layers
+ * (tie.ts, collapse.ts), a trained layer in place of several (replace.ts). What each would cost is known before it is made.
  */
 import type { Similarity } from "../measure/similarity.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -10,14 +10,17 @@ import type { Steps } from "../schedule/schedule.ts";
 import { smallerVocabulary } from "../text/smaller-vocabulary.ts";
 import { type Smaller, upTo, type Way } from "./candidates.ts";
 import { collapseMethod } from "./collapse.ts";
+import { nearestPairs, sharePairs } from "./demo.ts";
 import { type BlockImportance, importance } from "./importance.ts";
 import { memoryJournal } from "./journal.ts";
 import type { Calibration, Json, MethodContext, Shrunk } from "./method.ts";
 import { defaultValues } from "./method-options.ts";
+import { perplexity as perplexityMethod } from "./perplexity.ts";
 import { chooseRun, isOfBlocks, replaceMethod, replaceRun, usualTraining } from "./replace.ts";
 import { withBlockLike } from "./replacement.ts";
 import { areLayers, narrowed, surgeonMethod } from "./surgeon.ts";
 import { channelCounts, narrower, shallower, taylorMethod } from "./taylor.ts";
+import { tieMethod } from "./tie.ts";
 import { keepTokens, spareTokens, vocabularyMethod } from "./vocabulary.ts";
 
 /** Which of them a search tries: "untrained" leaves out what is trained. */
@@ -29,6 +32,9 @@ const UPDATES = 200;
 
 /** Windows that layers are solved by: minutes, too. */
 const SOLVED = 128;
+
+/** Windows that are played without each layer in turn: minutes, too. */
+const PLAYED = 8;
 
 const ONE_WINDOW = "there is one window of text to learn from, and none to hold out";
 
@@ -63,7 +69,15 @@ export function waysToRewrite(
   text: Calibration,
   measured: Similarity,
 ): WaysToRewrite {
-  const untrained: Readonly<Record<string, Rewrite>> = { vocabulary, width, taylor, collapse, surgeon };
+  const untrained: Readonly<Record<string, Rewrite>> = {
+    vocabulary,
+    tie,
+    width,
+    taylor,
+    collapse,
+    perplexity,
+    surgeon,
+  };
   const all: Readonly<Record<string, Rewrite>> = { all: { ...untrained, replace }, untrained, none: {} }[which];
   const { config } = context.model;
   const whole = config.relaxed || config.recurrence;
@@ -144,6 +158,40 @@ const taylor: Rewrite = ({ context, importance }) => {
     return told(taylorMethod.name, options, shallower({ ...context, amount }, await importance()));
   });
   return { of: steps.length, counts: upTo(Math.floor(steps.length / 2)), by: fewerLayers(steps, made) };
+};
+
+/** By pairs of neighbours that become one shared block, the mean of both: those that turn the hidden state least first. */
+const tie: Rewrite = ({ context, measured }) => {
+  const { steps } = context.model;
+  if (!areLayers(steps)) return `it averages layers, and "${printSteps(steps)}" plays shared blocks or halves`;
+  const pairs = nearestPairs(steps, measured, [], steps.length);
+  if (pairs.length === 0) return "there is one layer";
+  const shared = (count: number) => sharePairs(steps, [], pairs.slice(0, count));
+  const made = once(async (count) => {
+    const options = { to: printSteps(shared(count)), init: "average", rank: 0 } as const;
+    return told(tieMethod.name, options, { ...(await tieMethod.run(context, options)), notes: [] });
+  });
+  const by = (count: number): Smaller => ({ steps: shared(count), dropped: [], make: () => made(count) });
+  return { of: steps.length, counts: upTo(pairs.length), by };
+};
+
+/** By layers that go, at most half of them: in each round the one that the text misses least. */
+const perplexity: Rewrite = ({ context, text }) => {
+  const { steps } = context.model;
+  if (steps.length < 2) return "there is one layer";
+  if (!areLayers(steps)) return `it drops layers, and "${printSteps(steps)}" plays shared blocks or halves`;
+  const options = defaultValues(perplexityMethod.options) as Parameters<typeof perplexityMethod.run>[1];
+  // A search of fewer rounds is the beginning of a longer one.
+  const shared = {
+    calibration: rewindowed(text, { ...perplexityMethod.calibration!, windows: PLAYED }),
+    journal: memoryJournal(),
+  };
+  const made = once(async (count) => {
+    const amount = { kind: "drop", steps: count } as const;
+    const asked = { ...context, ...shared, amount, ...reporting(context, `perplexity (${count})`) };
+    return told(perplexityMethod.name, options, await perplexityMethod.run(asked, options));
+  });
+  return { of: steps.length, counts: upTo(Math.floor(steps.length / 2)), by: fewerLayers(steps, made), dear: true };
 };
 
 /** By layers that go, at most half of them. */
