@@ -8,6 +8,7 @@ import { fakeProfile } from "../measure/device/profile.testing.ts";
 import { writeProfile } from "../measure/device/profile-file.ts";
 import { perplexity } from "../measure/perplexity.ts";
 import { load, type Model, resolveSchedule } from "../refrain.ts";
+import { formatBytes, formatNumber } from "../report/format.ts";
 import { autoMethod } from "./auto.ts";
 import type { Budget } from "./budget.ts";
 import type { Tried } from "./front.ts";
@@ -63,6 +64,18 @@ describe("auto", () => {
     expect(tried.some(({ front }) => front)).toBe(true);
     expect(found.notes[0]).toContain(`Of ${tried.length} that were tried, ${fitting.length} are within the budget.`);
     expect(await search(budget)).toEqual(found);
+  });
+
+  it("says what the choice is in fewer bits", async () => {
+    const { scores, notes, search: told } = await search({ kind: "params", share: 0.9 });
+    const tried = scores as unknown as Tried[];
+    const { way, count, weights } = tried[told!.chosen]!;
+    expect(weights).toBe("f16");
+    const [q8, q4] = (["q8", "q4"] as const).map((weights) => {
+      const { bytes, loss } = tried.find((one) => one.way === way && one.count === count && one.weights === weights)!;
+      return `${formatBytes(bytes)}, loss ${formatNumber(loss, 4)}, in ${weights}`;
+    });
+    expect(notes).toContain(`In fewer bits it takes ${q8}; ${q4}.`);
   });
 
   it("judges by the loss of the written model on the half of the text that no choice was made by", async () => {

@@ -153,9 +153,13 @@ function inWords(tried: readonly Tried[], { way, count, weights, bytes, loss }: 
   const fitting = tried.filter(({ withinBudget }) => withinBudget).length;
   const before = tried.find((one) => one.way === "whole");
   const compared = before ? `; the whole model in ${before.weights} has ${formatNumber(before.loss, 4)}` : "";
+  const inFewerBits = tried
+    .filter((one) => one.way === way && one.count === count && one.bytes < bytes)
+    .map((one) => `${formatBytes(one.bytes)}, loss ${formatNumber(one.loss, 4)}, in ${one.weights}`);
   return [
     `Of ${tried.length} that were tried, ${fitting} are within the budget. The best is ${way}${count > 0 ? ` (${count})` : ""} with weights in ${weights}: ${formatBytes(bytes)} in memory, loss ${formatNumber(loss, 4)}${compared}.`,
     `It is meant to be played with --weights ${weights}${weights === "f16" ? "" : "; `refrain export` writes a file with such weights"}.`,
+    ...(inFewerBits.length > 0 ? [`In fewer bits it takes ${inFewerBits.join("; ")}.`] : []),
   ];
 }
 
