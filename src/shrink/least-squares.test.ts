@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { invert, multiply, removeColumns } from "./least-squares.ts";
+import { plainProduct as multiply } from "../engine/wasm/matrix-product.testing.ts";
+import { invert, removeColumns } from "./least-squares.ts";
 
 const number = fc.double({ min: -2, max: 2, noNaN: true });
 /** Inputs z and targets t, beginning weights and a ridge. */
@@ -62,7 +63,7 @@ function slopes(problem: Problem, w: Float64Array, kept: readonly number[]): num
 
 function solve(problem: Problem) {
   const { h, cross } = equations(problem);
-  const inverse = invert(h, problem.n);
+  const inverse = invert(h, problem.n, multiply);
   return {
     inverse,
     best: multiply(cross, inverse, problem.n, problem.n).map((change, i) => problem.weights[i]! + change),
@@ -75,7 +76,7 @@ describe("least squares", () => {
       fc.property(problems, (problem) => {
         const { n } = problem;
         const { h } = equations(problem);
-        const inverse = invert(h, n);
+        const inverse = invert(h, n, multiply);
         for (let i = 0; i < n; i++) {
           for (let j = 0; j < n; j++) {
             let sum = 0;
@@ -85,6 +86,30 @@ describe("least squares", () => {
         }
       }),
     );
+  });
+
+  it("inverts what float32 has summed up, which is not quite symmetric, as if it were", () => {
+    const n = 300;
+    // Most of it along few directions, as hidden states are.
+    const rows = Array.from({ length: 500 }, (_, k) =>
+      Array.from({ length: n }, (_, j) => 3 * Math.sin(k + j / 40) + Math.cos(k * j)),
+    );
+    const exact = new Float64Array(n * n);
+    for (const row of rows) for (let i = 0; i < n * n; i++) exact[i]! += row[Math.floor(i / n)]! * row[i % n]!;
+    for (let i = 0; i < n; i++) exact[i * (n + 1)]! += 5;
+    const summed = exact.map((value, i) => value * (1 + 1e-7 * Math.sin(i)));
+    const inverse = invert(summed, n, multiply);
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < i; j++) {
+        expect(inverse[i * n + j]).toBe(inverse[j * n + i]);
+        summed[j * n + i] = summed[i * n + j]!;
+      }
+    }
+    const unit = multiply(summed, inverse, n, n);
+    let furthest = 0;
+    for (const [i, value] of unit.entries())
+      furthest = Math.max(furthest, Math.abs(value - (i % (n + 1) === 0 ? 1 : 0)));
+    expect(furthest).toBeLessThan(1e-8);
   });
 
   it("finds where the sum of squares has no slope", () => {
@@ -103,7 +128,7 @@ describe("least squares", () => {
         const count = Math.min(wanted, n);
         const { inverse, best } = solve(problem);
         const before = missed(problem, best);
-        const { kept, growth } = removeColumns(best, inverse, n, count);
+        const { kept, growth } = removeColumns(best, inverse, n, count, multiply);
         expect(kept).toHaveLength(n - count);
         for (const [i, value] of best.entries()) if (!kept.includes(i % n)) expect(value).toBe(0);
         expect(missed(problem, best) - before).toBeCloseTo(
@@ -124,5 +149,33 @@ describe("least squares", () => {
         expect(growth[0]).toBeCloseTo(Math.min(...alone), 6);
       }),
     );
+  });
+
+  it("does both for more columns than are computed at once, as formulas (4) and (5) of OBC say, one after another", () => {
+    const [rows, n, count] = [5, 150, 71];
+    const inputs = Array.from({ length: 400 }, (_, k) =>
+      Array.from({ length: n }, (_, j) => Math.sin(k * (j + 1)) + 0.3),
+    );
+    const targets = inputs.map((_, k) => Array.from({ length: rows }, (_, r) => Math.cos(k + r)));
+    const weights = Array.from({ length: rows * n }, (_, i) => Math.cos(i * i));
+    const { inverse, best } = solve({ rows, n, inputs, targets, weights, ridge: 0.5 });
+    const [w, h] = [best.slice(), inverse.slice()];
+    const gone: number[] = [];
+    const cost = (j: number) => w.reduce((sum, value, i) => sum + (i % n === j ? value ** 2 : 0), 0) / h[j * n + j]!;
+    const costs: number[] = [];
+    while (gone.length < count) {
+      const left = [...Array(n).keys()].filter((j) => !gone.includes(j));
+      const j = left.reduce((least, one) => (cost(one) < cost(least) ? one : least));
+      costs.push(cost(j));
+      gone.push(j);
+      const row = h.slice(j * n, (j + 1) * n);
+      const column = w.filter((_, i) => i % n === j);
+      for (let i = 0; i < w.length; i++) w[i]! -= (column[Math.floor(i / n)]! * row[i % n]!) / row[j]!;
+      for (let i = 0; i < h.length; i++) h[i]! -= (row[Math.floor(i / n)]! * row[i % n]!) / row[j]!;
+    }
+    const { kept, growth } = removeColumns(best, inverse, n, count, multiply);
+    expect([...Array(n).keys()].filter((j) => !kept.includes(j))).toEqual([...gone].sort((a, b) => a - b));
+    for (const [i, each] of growth.entries()) expect(each).toBeCloseTo(costs[i]!, 8);
+    for (const [i, value] of best.entries()) expect(value).toBeCloseTo(kept.includes(i % n) ? w[i]! : 0, 8);
   });
 });

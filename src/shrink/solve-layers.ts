@@ -5,6 +5,7 @@
  * A half reads what the smaller model has made of the text so far, and so mends what those before it missed. Some windows are held
  * out, and say how much of that to believe.
  */
+import { type MatrixProduct, matrixProduct } from "../engine/wasm/matrix-product.ts";
 import { ParameterStore } from "../engine/wasm/parameter-store.ts";
 import { type Hidden, type NormalEquations, StepwisePlayer } from "../model/stepwise.ts";
 import type { OnProgress } from "../progress.ts";
@@ -12,7 +13,7 @@ import type { Model } from "../refrain.ts";
 import type { Step } from "../schedule/schedule.ts";
 import { yieldToEvents } from "../yield.ts";
 import { heldOutOf } from "./held-out.ts";
-import { invert, multiply, removeColumns } from "./least-squares.ts";
+import { invert, removeColumns } from "./least-squares.ts";
 import type { Calibration, Journal } from "./method.ts";
 import { keepSolved, readSolved, type SolvedHalf } from "./solved-halves.ts";
 
@@ -48,6 +49,7 @@ export async function solveLayers(
   const { config, steps } = model;
   const { player, store: original } = model.memory;
   const store = new ParameterStore(player, original);
+  const multiply = matrixProduct(player);
   const whole = model.stepwise(window);
   const smaller = new StepwisePlayer(player, store, config, window);
   const total = steps.length * 2 * 3 * windows;
@@ -86,7 +88,7 @@ export async function solveLayers(
     });
     const { weight } = sums.learned!;
     const columns = half.part === "ffn" ? channels : weight.columns;
-    return { parameter: weight, ...solve(sums.learned!, sums.heldOut!, store.read(weight), columns) };
+    return { parameter: weight, ...solve(sums.learned!, sums.heldOut!, store.read(weight), columns, multiply) };
   };
   const known = await readSolved(journal);
   const solved: Solved[] = [];
@@ -131,19 +133,25 @@ function add(sum: NormalEquations, more: NormalEquations): NormalEquations {
 }
 
 /** The matrix that misses least, but for columns that cost least, which are zero. */
-function solve(learned: NormalEquations, heldOut: NormalEquations, weights: Float32Array, columns: number) {
+function solve(
+  learned: NormalEquations,
+  heldOut: NormalEquations,
+  weights: Float32Array,
+  columns: number,
+  multiply: MatrixProduct,
+) {
   const n = learned.weight.columns;
-  const h = Float64Array.from(learned.gram);
+  const h = new Float64Array(learned.gram);
   let trace = 0;
   for (let i = 0; i < n; i++) trace += h[i * (n + 1)]!;
   // Where nothing is ever read, any will do.
   const ridge = (RIDGE * trace) / n || 1;
   for (let i = 0; i < n; i++) h[i * (n + 1)]! += ridge;
-  const inverse = invert(h, n);
-  const change = multiply(Float64Array.from(learned.cross), inverse, n, n);
-  const step = stepLength(change, heldOut);
+  const inverse = invert(h, n, multiply);
+  const change = multiply(new Float64Array(learned.cross), inverse, n, n);
+  const step = stepLength(change, heldOut, multiply);
   const values = change.map((value, i) => weights[i]! + step * value);
-  const { kept } = removeColumns(values, inverse, n, n - columns);
+  const { kept } = removeColumns(values, inverse, n, n - columns, multiply);
   return { values: Float32Array.from(values), kept };
 }
 
@@ -151,8 +159,8 @@ function solve(learned: NormalEquations, heldOut: NormalEquations, weights: Floa
  * How far to go: from n columns and few rows a change also learns what is chance in them, so it is shortened to what is best on rows
  * that it did not see, (C · D) / (D H · D), at most all of it.
  */
-function stepLength(change: Float64Array, { weight, gram, cross }: NormalEquations): number {
-  const along = multiply(change, Float64Array.from(gram), weight.columns, weight.columns);
+function stepLength(change: Float64Array, { weight, gram, cross }: NormalEquations, multiply: MatrixProduct): number {
+  const along = multiply(change, new Float64Array(gram), weight.columns, weight.columns);
   let [gained, curved] = [0, 0];
   for (const [i, value] of change.entries()) {
     gained += cross[i]! * value;
