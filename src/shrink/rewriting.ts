@@ -13,7 +13,7 @@ import { collapseMethod } from "./collapse.ts";
 import { nearestPairs, sharePairs } from "./demo.ts";
 import { type BlockImportance, importance } from "./importance.ts";
 import { memoryJournal } from "./journal.ts";
-import type { Calibration, Json, MethodContext, Shrunk } from "./method.ts";
+import type { Calibration, Json, Method, MethodContext, Shrunk } from "./method.ts";
 import { defaultValues } from "./method-options.ts";
 import { perplexity as perplexityMethod } from "./perplexity.ts";
 import { chooseRun, isOfBlocks, replaceMethod, replaceRun, usualTraining } from "./replace.ts";
@@ -135,7 +135,7 @@ const width: Rewrite = ({ context: { model }, importance }) => {
 const surgeon: Rewrite = ({ context, text }) => {
   const { model } = context;
   const { config, steps } = model;
-  if (!areLayers(steps)) return `it solves layers, and "${printSteps(steps)}" plays shared blocks or halves`;
+  if (!areLayers(steps)) return needsLayers("solves", steps);
   const left = channelCounts(config.ffnSize);
   if (left.length === 1) return `there are only ${config.ffnSize} hidden channels`;
   const windows = rewindowed(text, { window: surgeonMethod.calibration!.window, windows: SOLVED });
@@ -151,7 +151,7 @@ const surgeon: Rewrite = ({ context, text }) => {
 const taylor: Rewrite = ({ context, importance }) => {
   const { steps } = context.model;
   if (steps.length < 2) return "there is one layer";
-  if (!areLayers(steps)) return `it ranks layers, and "${printSteps(steps)}" plays shared blocks or halves`;
+  if (!areLayers(steps)) return needsLayers("ranks", steps);
   const options = { what: "layers", importance: "weights", "kv-heads": 0 } as const;
   const made = once(async (count) => {
     const amount = { kind: "drop", steps: count } as const;
@@ -163,7 +163,7 @@ const taylor: Rewrite = ({ context, importance }) => {
 /** By pairs of neighbours that become one shared block, the mean of both: those that turn the hidden state least first. */
 const tie: Rewrite = ({ context, measured }) => {
   const { steps } = context.model;
-  if (!areLayers(steps)) return `it averages layers, and "${printSteps(steps)}" plays shared blocks or halves`;
+  if (!areLayers(steps)) return needsLayers("averages", steps);
   const pairs = nearestPairs(steps, measured, [], steps.length);
   if (pairs.length === 0) return "there is one layer";
   const shared = (count: number) => sharePairs(steps, [], pairs.slice(0, count));
@@ -179,39 +179,17 @@ const tie: Rewrite = ({ context, measured }) => {
 const perplexity: Rewrite = ({ context, text }) => {
   const { steps } = context.model;
   if (steps.length < 2) return "there is one layer";
-  if (!areLayers(steps)) return `it drops layers, and "${printSteps(steps)}" plays shared blocks or halves`;
-  const options = defaultValues(perplexityMethod.options) as Parameters<typeof perplexityMethod.run>[1];
-  // A search of fewer rounds is the beginning of a longer one.
-  const shared = {
-    calibration: rewindowed(text, { ...perplexityMethod.calibration!, windows: PLAYED }),
-    journal: memoryJournal(),
-  };
-  const made = once(async (count) => {
-    const amount = { kind: "drop", steps: count } as const;
-    const asked = { ...context, ...shared, amount, ...reporting(context, `perplexity (${count})`) };
-    return told(perplexityMethod.name, options, await perplexityMethod.run(asked, options));
-  });
-  return { of: steps.length, counts: upTo(Math.floor(steps.length / 2)), by: fewerLayers(steps, made), dear: true };
+  if (!areLayers(steps)) return needsLayers("drops", steps);
+  const windows = { ...perplexityMethod.calibration!, windows: PLAYED };
+  return { ...asMethod(perplexityMethod, context, rewindowed(text, windows)), dear: true };
 };
 
 /** By layers that go, at most half of them. */
 const collapse: Rewrite = ({ context, text }) => {
   const { steps } = context.model;
   if (steps.length < 3) return "there are fewer than three layers";
-  if (!areLayers(steps)) return `it merges layers, and "${printSteps(steps)}" plays shared blocks or halves`;
-  const options = defaultValues(collapseMethod.options) as Parameters<typeof collapseMethod.run>[1];
-  // Many amounts begin with the same merges, which are measured once.
-  const shared = { calibration: rewindowed(text, collapseMethod.calibration!), journal: memoryJournal() };
-  const made = once(async (count) => {
-    const amount = { kind: "drop", steps: count } as const;
-    const asked = { ...context, ...shared, amount, ...reporting(context, `collapse (${count})`) };
-    return told(collapseMethod.name, options, await collapseMethod.run(asked, options));
-  });
-  return {
-    of: steps.length,
-    counts: upTo(Math.floor(steps.length / 2)),
-    by: fewerLayers(steps, made),
-  };
+  if (!areLayers(steps)) return needsLayers("merges", steps);
+  return asMethod(collapseMethod, context, rewindowed(text, collapseMethod.calibration!));
 };
 
 /** By layers that go, at most half of them: one does not learn to do the work of more. */
@@ -239,6 +217,22 @@ const replace: Rewrite = ({ context, text, measured }) => {
   };
   return { of: steps.length, counts, by, dear: true };
 };
+
+const needsLayers = (does: string, steps: Steps): string =>
+  `it ${does} layers, and "${printSteps(steps)}" plays shared blocks or halves`;
+
+/** By layers that go, at most half of them, as a method chooses them: what it measures for one amount serves others that begin alike. */
+function asMethod(method: Method, context: MethodContext, calibration: Calibration): Omit<Way, "name"> {
+  const { steps } = context.model;
+  const options = defaultValues(method.options) as Parameters<typeof method.run>[1];
+  const journal = memoryJournal();
+  const made = once(async (count) => {
+    const amount = { kind: "drop", steps: count } as const;
+    const asked = { ...context, calibration, journal, amount, ...reporting(context, `${method.name} (${count})`) };
+    return told(method.name, options, await method.run(asked, options));
+  });
+  return { of: steps.length, counts: upTo(Math.floor(steps.length / 2)), by: fewerLayers(steps, made) };
+}
 
 /** Which layers go is not known yet; all cost the same. */
 const fewerLayers =
