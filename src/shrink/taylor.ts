@@ -120,6 +120,6 @@ export function widthOf({ model: { config, steps }, amount }: MethodContext, wan
   throw inputError(
     "params-share",
     `${amount.share} of the parameters is less than what narrower blocks can reach: ${share(counts.at(-1)!).toFixed(4)} with ${kvHeads} key/value heads`,
-    "Give a larger share, or fewer --kv-heads.",
+    "Give a larger share; `--by taylor --what width --kv-heads N` takes heads out, too.",
   );
 }
